@@ -6,9 +6,14 @@
 //! for; its findings stay in `tests/fuzz/__fuzz__`, and each later `cargo test` tries them.
 
 mod answers;
+#[path = "../common/fleet.rs"]
+mod fleet;
 mod mutation;
+#[path = "../common/operations.rs"]
+mod operations;
 #[path = "../common/over.rs"]
 mod over;
+mod verbs;
 
 use std::{
     collections::BTreeMap,

@@ -236,3 +236,34 @@ async fn restore_takes_over_from_any_split() {
     assert_eq!(forced.exit_code(), 0, "{}", forced.last_words());
     assert_eq!(simulation.weights().green, 0);
 }
+
+/// At first the metrics of the past settle, which takes two reads that are 30 s apart: until then no gate has
+/// counted a request.
+#[tokio::test(start_paused = true)]
+async fn a_rollback_soon_after_the_first_shift_is_confirmed_as_a_later_one() {
+    for seconds in [0, 10, 25, 120] {
+        let simulation = Simulation::builder().build();
+        let mut shifted = None;
+        let mut aborted = false;
+        let hand: Hand = Box::new(move |event, handle, _world| {
+            if matches!(event.kind, MigrationEvent::Shifted { .. }) {
+                shifted.get_or_insert(event.elapsed);
+            }
+            let is_time =
+                shifted.is_some_and(|at| event.elapsed >= at + Duration::from_secs(seconds));
+            if is_time && !std::mem::replace(&mut aborted, true) {
+                let by = Operator::new("ann");
+                handle.send(Control::Abort { by });
+            }
+        });
+        let plan = bluegreen::MigrationPlan::builder().build().expect("valid");
+        let run = run(&simulation, plan, Intent::Migrate, Some(hand)).await;
+        let Ok(MigrationOutcome::RolledBack { restored, .. }) = &run.ended else {
+            panic!("{:?}", run.ended);
+        };
+        assert!(
+            restored.confirmed.is_some(),
+            "after {seconds} s: {restored}"
+        );
+    }
+}

@@ -14,6 +14,7 @@ mod lag;
 mod limits;
 mod native;
 mod native_rule;
+mod refused;
 mod release;
 mod release_lag;
 mod requests;

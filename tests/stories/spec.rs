@@ -157,3 +157,66 @@ async fn a_specification_that_is_not_valid_starts_nothing_and_calls_nothing() {
     assert_eq!(error.exit_code(), 2, "{error}");
     assert_eq!(simulation.calls_in_all(), 0);
 }
+
+/// A run of this specification that is killed after ten minutes.
+async fn killed(simulation: &Simulation, spec: &MigrationSpec, store: &JournalStore) {
+    let aws = simulation.aws();
+    let run = spec.start(&aws, store, "ann").await.expect("started");
+    let killed = tokio::time::timeout(std::time::Duration::from_secs(600), run.run()).await;
+    assert!(killed.is_err(), "it runs for longer");
+}
+
+/// The journal of a program whose default bake was four minutes: nothing states the bake.
+#[tokio::test(start_paused = true)]
+async fn a_default_that_has_changed_since_is_kept_as_the_run_began() {
+    let simulation = Scenario::Healthy.simulation(3);
+    let (aws, store) = (simulation.aws(), JournalStore::memory());
+    let mut spec = simulation.spec();
+    spec.plan.bake = Some("4m".parse().expect("a span"));
+    killed(&simulation, &spec, &store).await;
+    let (lease, mut records) = newest(&simulation, &store).await;
+    let mut opened: serde_json::Value =
+        serde_json::from_str(&records[0].entry.to_string()).expect("JSON");
+    assert_eq!(opened["plan"]["bake"], "4m");
+    let stated = opened["origin"]["spec"]["plan"].as_object_mut();
+    stated.expect("a plan").remove("bake").expect("stated");
+    records[0].entry = serde_json::from_str(&opened.to_string()).expect("JSON");
+
+    let origin = Origin::of(&records).expect("from a specification");
+    let target = origin.spec.target(&aws, Some(&origin.from)).await;
+    let target = target.expect("there");
+    let migration = origin.spec.migration(&aws, &target, Some(&lease));
+    let migration = migration.expect("valid");
+    let kept = migration.kept_from(&records);
+    assert_eq!(
+        kept,
+        ["bake: the journal has \"4m\", the program now has \"3m\""]
+    );
+    let outcome = migration.resume(&records, "bob").await.expect("known");
+    assert_eq!(outcome.exit_code(), 0, "{outcome}");
+}
+
+/// A program that resumes with the file of today, not with that of the journal.
+#[tokio::test(start_paused = true)]
+async fn what_the_file_states_is_compared_and_what_it_leaves_out_is_kept() {
+    let simulation = Scenario::Healthy.simulation(3);
+    let (aws, store) = (simulation.aws(), JournalStore::memory());
+    let mut spec = simulation.spec();
+    spec.plan.bake = Some("4m".parse().expect("a span"));
+    spec.plan.step_deadline = Some("65m".parse().expect("a span"));
+    killed(&simulation, &spec, &store).await;
+    let (lease, records) = newest(&simulation, &store).await;
+    let from = "flask".parse().expect("a name");
+    let target = spec.target(&aws, Some(&from)).await.expect("there");
+    spec.plan.bake = Some("5m".parse().expect("a span"));
+    let migration = spec.migration(&aws, &target, Some(&lease)).expect("valid");
+    let refused = migration.resume(&records, "bob").await;
+    let refused = refused.expect_err("stated otherwise").to_string();
+    assert!(refused.contains("bake: the journal has"), "{refused}");
+
+    spec.plan.bake = None;
+    let migration = spec.migration(&aws, &target, Some(&lease)).expect("valid");
+    assert_eq!(migration.kept_from(&records).len(), 1);
+    let outcome = migration.resume(&records, "bob").await.expect("known");
+    assert_eq!(outcome.exit_code(), 0, "{outcome}");
+}

@@ -8,9 +8,14 @@
 mod clocks;
 mod connection;
 mod ecs;
+#[path = "../common/fleet.rs"]
+mod fleet;
 mod native;
+#[path = "../common/operations.rs"]
+mod operations;
 #[path = "../common/over.rs"]
 mod over;
+mod verbs;
 
 use std::time::Duration;
 
@@ -310,6 +315,12 @@ impl Fence for NoFence {
     fn check(&self) -> Result<()> {
         Ok(())
     }
+}
+
+/// An operation that the code gets anew comes with its bytes.
+#[test]
+fn each_operation_of_the_code_has_an_answer_here() {
+    operations::assert_held("wire", &operations::NOT_IN_WIRE);
 }
 
 fn splitter(connection: &Connection) -> AlbTrafficSplitter {

@@ -35,7 +35,7 @@ use crate::{
     },
     deploy::{
         definitions::{refused, text_of},
-        world,
+        list_worlds, world,
     },
     migration::{
         args::{GroupPair, Told},
@@ -145,6 +145,10 @@ async fn run_all(cli: &Cli) -> u8 {
         return rights::print(cli);
     }
     let given = cli.rule.given();
+    if cli.sim.as_deref() == Some("list") {
+        list_worlds();
+        return 0;
+    }
     let simulated = match cli.sim.as_deref().map(world) {
         Some(Ok(world)) => {
             let simulation = world.simulation(1);
@@ -161,7 +165,7 @@ async fn run_all(cli: &Cli) -> u8 {
         }
         let named = (simulation.rule(), simulation.blue(), own_group(&simulation));
         let store = JournalStore::memory();
-        return carried_out(cli, &simulation.aws(), named, Some(store), true).await;
+        return carried_out(cli, &simulation.aws(), named, Some(store)).await;
     }
     let file = match given.is_empty() || cli.file.is_some() {
         true => File::usual(cli.file.as_deref()),
@@ -177,7 +181,7 @@ async fn run_all(cli: &Cli) -> u8 {
                 let aws = common::aws::from_env().await;
                 let place = JournalPlace::from(cli.journal.clone());
                 match store_at(&place, |place| place.store(&aws, false)) {
-                    Ok(store) => carried_out(cli, &aws, named, store, false).await,
+                    Ok(store) => carried_out(cli, &aws, named, store).await,
                     Err(code) => code,
                 }
             }
@@ -205,7 +209,7 @@ async fn run_all(cli: &Cli) -> u8 {
         Ok(world) => world,
         Err(code) => return code,
     };
-    let (aws, is_simulated) = (world.aws(), world.is_simulated());
+    let aws = world.aws();
     let place = file.journal(&JournalPlace::from(cli.journal.clone()));
     let store = match store_at(&place, |place| world.store(place)) {
         Ok(store) => store,
@@ -225,7 +229,7 @@ async fn run_all(cli: &Cli) -> u8 {
         Ok(place) => {
             let blue = place.blue.clone();
             let named = (place.rule, place.blue, place.green);
-            let code = carried_out(cli, aws, named, store, is_simulated).await;
+            let code = carried_out(cli, aws, named, store).await;
             if code == 0 && !cli.undo && !cli.told.json {
                 tasks::say(aws, &file.spec, &blue).await;
             }
@@ -394,13 +398,7 @@ fn group_of(
     Ok((group, header))
 }
 
-async fn carried_out(
-    cli: &Cli,
-    aws: &Aws,
-    named: Named,
-    store: Option<JournalStore>,
-    is_simulated: bool,
-) -> u8 {
+async fn carried_out(cli: &Cli, aws: &Aws, named: Named, store: Option<JournalStore>) -> u8 {
     let (rule, blue, green) = named;
     let (group, header) = match group_of(cli, Some(green)) {
         Ok((Some(group), header)) => (group, header),
@@ -419,14 +417,14 @@ async fn carried_out(
         Err(error) => return failed(&error, BAD_ARGUMENTS),
     };
     let ended = match store.filter(|_| !cli.dry_run) {
-        Some(store) => held::run(cli, aws, &store, place, is_simulated).await,
+        Some(store) => held::run(cli, aws, &store, place).await,
         None => {
             if !cli.dry_run {
                 say_line!(
                     "note: no journal is named, so the next run does not know what this one made, if it is killed"
                 );
             }
-            run(cli, whole, is_simulated).await
+            run(cli, whole).await
         }
     };
     if !cli.told.json {
@@ -438,10 +436,11 @@ async fn carried_out(
     }
 }
 
-/// Prepares the place, or removes it, and prints the result.
-async fn run(asked: &Cli, place: GreenPlace, is_simulated: bool) -> bluegreen::Result<()> {
+/// Prepares the place, or removes it, and prints the result. A world that ends with this process has nothing to
+/// remove yet.
+async fn run(asked: &Cli, place: GreenPlace) -> bluegreen::Result<()> {
     let json = asked.told.json;
-    if asked.undo && is_simulated {
+    if asked.undo && asked.sim.is_some() {
         place.prepare().await?;
         if !json {
             say_line!("simulated AWS: the place was prepared first, so that it can be removed");

@@ -413,8 +413,11 @@ impl fmt::Display for MigrationEvent {
             Self::WriteFailed { to, failure, .. } => {
                 write!(f, "could not write {to}: {failure}")?;
                 match (&failure.kind, &failure.hint) {
-                    // Only a person can mend it, and it is tried again all the while.
-                    (ErrorKind::Denied, Some(hint)) => write!(f, "; {hint}"),
+                    // Only a person can mend it, and it is tried again all the while. A refusal without a code
+                    // leaves the outcome open.
+                    (ErrorKind::Denied | ErrorKind::OutcomeUnknown, Some(hint)) => {
+                        write!(f, "; {hint}")
+                    }
                     _ => Ok(()),
                 }
             }

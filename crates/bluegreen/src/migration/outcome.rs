@@ -9,7 +9,7 @@ use super::{GateId, blue};
 use crate::{
     clock::{CLOCK_FAULT, between, span},
     engine::{Control, Operator},
-    error::Failure,
+    error::{Failure, write_failure},
     preflight::{Acceptance, Finding, write_accepted},
     traffic::{Kept, TrafficObservation, TrafficSplit},
 };
@@ -118,7 +118,14 @@ impl fmt::Display for MigrationOutcome {
                     write!(f, "\n  {advice}")?;
                 }
             }
-            Self::Unchanged { reason, .. } => write!(f, "nothing was changed: {reason}")?,
+            Self::Unchanged { reason, .. } => {
+                write!(f, "nothing was changed: {reason}")?;
+                let is_divided = |seen: &TrafficObservation| !seen.is_all_blue();
+                let is_refused = matches!(reason, Unchanged::WriteFailed { .. });
+                if is_refused && report.traffic.as_ref().is_some_and(is_divided) {
+                    write!(f, "\n  as before: {}", report.where_traffic_is())?;
+                }
+            }
         }
         write_accepted(f, &report.accepted)?;
         for given in &report.overrides {
@@ -369,6 +376,9 @@ pub struct Restored {
     pub at: Timestamp,
     /// The end of the first settled minute without a request on green; `None` if no such minute was seen.
     pub confirmed: Option<Timestamp>,
+    /// Why no metric of this run can confirm the restore, if none can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmable: Option<String>,
     /// Until when clients that are pinned to green by stickiness may stay there.
     pub pinned_until: Option<Timestamp>,
     /// How traffic went back if blue had shrunk; `None` if blue could serve everything at once.
@@ -422,9 +432,10 @@ impl fmt::Display for ShortBlue {
 impl fmt::Display for Restored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("blue serves everything, read back")?;
-        match self.confirmed {
-            Some(_) => f.write_str(" and confirmed by a minute without requests on green")?,
-            None => f.write_str(", not yet confirmed by the metrics")?,
+        match (self.confirmed, &self.unconfirmable) {
+            (Some(_), _) => f.write_str(" and confirmed by a minute without requests on green")?,
+            (None, Some(why)) => write!(f, "; metrics cannot confirm it: {why}")?,
+            (None, None) => f.write_str(", not yet confirmed by the metrics")?,
         }
         if let Some(until) = self.pinned_until {
             write!(f, "; pinned clients may stay on green until {until:.0}")?;
@@ -514,7 +525,7 @@ pub enum Unchanged {
         /// The differences, a line each.
         diff: Vec<String>,
     },
-    /// The first rise could not be written, and a read showed that blue still has everything.
+    /// The first shift did not happen: it was refused, or a read showed that it had no effect.
     WriteFailed {
         /// The last failure.
         failure: Failure,
@@ -544,7 +555,7 @@ impl fmt::Display for Unchanged {
             Self::Drift { diff } => {
                 write!(f, "a third party changed the rule ({})", diff.join("; "))
             }
-            Self::WriteFailed { failure } => write!(f, "the first shift failed: {failure}"),
+            Self::WriteFailed { failure } => write_failure(f, "the first shift failed", failure),
             Self::JournalFailed { failure } => write!(f, "the journal failed: {failure}"),
             Self::ClockFault => f.write_str(CLOCK_FAULT),
             Self::Cancelled { control } => write!(f, "{control}"),

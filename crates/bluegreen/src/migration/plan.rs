@@ -187,6 +187,9 @@ pub struct MigrationPlanBuilder {
     grace: Option<Duration>,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     confirm_within: Duration,
+    /// Why no metric of this run can confirm a restore.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unconfirmable: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     look_limit: Option<Duration>,
@@ -219,6 +222,7 @@ impl Default for MigrationPlanBuilder {
             gradual_restore: None,
             grace: None,
             confirm_within: Duration::from_secs(5 * 60),
+            unconfirmable: None,
             look_limit: None,
             blind_restore: true,
             write_attempts: 3,
@@ -347,6 +351,13 @@ impl MigrationPlanBuilder {
     /// requests of each side, since nothing could confirm the restore.
     pub fn confirm_within(mut self, within: Duration) -> Self {
         self.confirm_within = within;
+        self
+    }
+
+    /// Says why no metric of this run can confirm a restore: then none is waited for, and the outcome says why.
+    #[cfg(feature = "spec")]
+    pub(crate) fn unconfirmable(mut self, why: impl Into<String>) -> Self {
+        self.unconfirmable = Some(why.into());
         self
     }
 
@@ -740,6 +751,12 @@ impl MigrationPlan {
         self.fields.confirm_within
     }
 
+    /// Returns why no metric of this run can confirm a restore, if none can.
+    #[must_use]
+    pub(crate) fn unconfirmable(&self) -> Option<&str> {
+        self.fields.unconfirmable.as_deref()
+    }
+
     /// Returns how long one look may take.
     #[must_use]
     pub(crate) fn look_limit(&self) -> Duration {
@@ -781,6 +798,21 @@ impl MigrationPlan {
         now.fields.grace = self.fields.grace;
         let json = |plan: &Self| serde_json::to_value(plan).unwrap_or_default();
         differences(&json(self), &json(&now))
+    }
+
+    /// Returns the differences from another plan in two parts: those that were stated, and those in fields of
+    /// `left_out`, whose values a program derives.
+    #[cfg(feature = "run")]
+    pub(crate) fn compared(
+        &self,
+        now: &Self,
+        left_out: &BTreeSet<&'static str>,
+    ) -> (Vec<String>, Vec<String>) {
+        let is_stated = |line: &String| {
+            let field = line.split(':').next().unwrap_or_default();
+            !left_out.contains(field)
+        };
+        self.differences(now).into_iter().partition(is_stated)
     }
 
     /// Returns what happens when the run is resumed while traffic is divided.

@@ -20,6 +20,7 @@ pub struct Preview {
     policy: OnInconclusive,
     look_interval: Duration,
     warm_up: Duration,
+    warms_once: bool,
     dead_man: Option<Duration>,
 }
 
@@ -78,8 +79,17 @@ impl Preview {
             policy: plan.on_inconclusive(),
             look_interval: plan.look_interval(),
             warm_up: plan.warm_up(),
+            warms_once: false,
             dead_man: plan.dead_man(),
         }
+    }
+
+    /// Says that the warm-up is after the first shift alone, as for a gate that is
+    /// [warm from then on](crate::health::MetricsGate::warming_once).
+    #[must_use]
+    pub fn warming_once(mut self) -> Self {
+        self.warms_once = true;
+        self
     }
 }
 
@@ -106,10 +116,11 @@ impl fmt::Display for Preview {
         };
         write!(
             f,
-            "  looks every {}; the first {} after each shift does not count\n  \
+            "  looks every {}; the first {} after {} shift does not count\n  \
              takes {} to {}; if a deadline is missed, {policy}",
             span(self.look_interval),
             span(self.warm_up),
+            if self.warms_once { "the first" } else { "each" },
             span(self.shortest),
             span(self.longest),
         )?;

@@ -208,7 +208,7 @@ pub(super) struct Opened {
     pub(super) plan: MigrationPlan,
     gates: Vec<OpenedGate>,
     propagation: Duration,
-    origin: serde_json::Value,
+    pub(super) origin: serde_json::Value,
 }
 
 /// Returns the value that [`Migration::origin`](super::Migration::origin) left in a journal; null if it

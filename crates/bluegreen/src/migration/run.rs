@@ -1,6 +1,12 @@
 //! [`Migration`]: a plan, a splitter and gates, run to the end.
 
-use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -14,7 +20,7 @@ use super::{
     hook::{Caller, Hook, HookGate, Hooks},
     host::{MigrationHost, Roles},
     outcome::End,
-    replay::{continued, opened, seated},
+    replay::{Opened, continued, opened, seated},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -72,6 +78,7 @@ pub struct Migration {
     cancel: Option<crate::engine::CancelFuture>,
     credentials_end: Option<Timestamp>,
     findings: Vec<Finding>,
+    left_out: BTreeSet<&'static str>,
     snapshot_records: u64,
     handle: ControlHandle,
     controls: crate::engine::Controls,
@@ -96,6 +103,7 @@ impl Migration {
             cancel: None,
             credentials_end: None,
             findings: Vec::new(),
+            left_out: BTreeSet::new(),
             snapshot_records: SNAPSHOT_RECORDS,
             handle,
             controls,
@@ -224,6 +232,33 @@ impl Migration {
     pub fn finds(mut self, finding: Finding) -> Self {
         self.findings.push(finding);
         self
+    }
+
+    /// Names the fields of the plan that nothing states, so that this program has derived their values. A
+    /// resumed run keeps the values of its journal in them.
+    #[cfg(feature = "spec")]
+    pub(crate) fn left_out(mut self, fields: BTreeSet<&'static str>) -> Self {
+        self.left_out = fields;
+        self
+    }
+
+    /// Returns the settings in which a resume follows the journal of the run although this program would choose
+    /// another value today, a line each. Nothing states these settings: a plan that states another value than
+    /// the journal is refused by [`resume`](Self::resume).
+    #[must_use]
+    pub fn kept_from(&self, records: &[Record]) -> Vec<String> {
+        let opened = records.first().and_then(|first| opened(first).ok());
+        let compared = opened.map(|opened| self.compared(&opened));
+        compared.map(|(_, kept)| kept).unwrap_or_default()
+    }
+
+    /// Returns the differences of today's plan from the plan of a run: those that are stated, and those that are
+    /// not. The same origin states the same, so each difference then comes from this program.
+    fn compared(&self, opened: &Opened) -> (Vec<String>, Vec<String>) {
+        if !self.origin.is_null() && self.origin == opened.origin {
+            return (Vec::new(), opened.plan.differences(&self.plan));
+        }
+        opened.plan.compared(&self.plan, &self.left_out)
     }
 
     #[cfg(all(test, feature = "spec"))]
@@ -389,13 +424,13 @@ impl Migration {
         let Some(first) = records.first() else {
             return Err(ResumeError::Nothing.into());
         };
-        let run = {
+        let (run, look_limit) = {
             let opened = opened(first).map_err(ResumeError::from)?;
-            let diff = opened.plan.differences(&self.plan);
+            let (diff, _) = self.compared(&opened);
             if !diff.is_empty() {
                 return Err(ResumeError::PlanChanged { diff }.into());
             }
-            opened.run
+            (opened.run, opened.plan.look_limit())
         };
         let gates: Vec<_> = self
             .gates
@@ -435,7 +470,6 @@ impl Migration {
                 Opening::Reopened(resumption, entry.text())
             }
         };
-        let look_limit = self.plan.look_limit();
         let roles = Roles {
             splitter: self.splitter,
             switch: self.switch,

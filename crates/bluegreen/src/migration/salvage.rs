@@ -324,6 +324,7 @@ impl Salvage {
         let stickiness = self.last.as_ref().and_then(|(_, seen)| seen.stickiness);
         let pinned = stickiness.map(|time| later(restored_at, time));
         let restored = Restored {
+            unconfirmable: None,
             at: restored_at,
             confirmed,
             pinned_until: pinned.filter(|until| *until > at),

@@ -1,12 +1,26 @@
 //! The plan of a specification.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use super::{JudgedBy, MigrationSpec, SpecError};
+use super::{JudgedBy, MetricsFrom, MigrationSpec, PlanSpec, SpecError};
 use crate::{migration::MigrationPlan, problem::Problem, traffic::Percent};
 
 /// How long after its end a data point has settled at the latest.
 const SETTLING: Duration = Duration::from_secs(150);
+
+/// Why a restore is not confirmed if the applications' own metrics judge.
+const SILENT: &str = "`judge.metrics` is `app`, and an application that gets no request publishes no count, so no \
+    minute shows that green got none";
+
+/// Settings of a plan that no file has.
+const IN_NO_FILE: [&str; 6] = [
+    "blind_restore",
+    "confirm_within",
+    "look_limit",
+    "restore_within",
+    "unconfirmable",
+    "write_attempts",
+];
 
 impl MigrationSpec {
     /// Returns the plan, with the default of each field that is left out.
@@ -53,6 +67,9 @@ impl MigrationSpec {
         if let Some(grace) = given.grace {
             builder = builder.grace(grace.0);
         }
+        if self.judge.metrics == MetricsFrom::App {
+            builder = builder.unconfirmable(SILENT);
+        }
         for step in &given.steps {
             builder = builder.step(*step);
         }
@@ -63,6 +80,10 @@ impl MigrationSpec {
             builder = builder.accept(*risk);
         }
         let mut problems = match builder.build() {
+            Ok(_) if given.steps.is_empty() => {
+                let hint = "name the shares, such as [10, 50, 100]; leave `steps` out for these";
+                vec![Problem::new("steps", "has no step", hint)]
+            }
             Ok(plan) => match self.settles(step_deadline) {
                 Ok(()) => return Ok(plan),
                 Err(problem) => vec![problem],
@@ -78,6 +99,44 @@ impl MigrationSpec {
             };
         }
         Err(problems)
+    }
+
+    /// Returns the fields of the plan that the file leaves out, or states as they are by default: their values
+    /// may be others in a later version.
+    pub(super) fn left_out(&self) -> BTreeSet<&'static str> {
+        let (given, usual) = (&self.plan, PlanSpec::default());
+        let are_left_out = [
+            // The share that is held back adds a step.
+            (
+                "steps",
+                given.hold_back.is_none() && given.steps == usual.steps,
+            ),
+            ("hold_back", given.hold_back.is_none()),
+            ("bake", given.bake.is_none()),
+            ("step_deadline", given.step_deadline.is_none()),
+            ("final_bake", given.final_bake.is_none()),
+            ("gradual_restore", given.gradual_restore.is_none()),
+            ("deadline", given.deadline == usual.deadline),
+            ("look_interval", given.look_interval == usual.look_interval),
+            ("warm_up", given.warm_up == usual.warm_up),
+            (
+                "capacity_ratio",
+                given
+                    .capacity_ratio
+                    .total_cmp(&usual.capacity_ratio)
+                    .is_eq(),
+            ),
+            (
+                "on_inconclusive",
+                given.on_inconclusive == usual.on_inconclusive,
+            ),
+            ("on_cancel", given.on_cancel == usual.on_cancel),
+            ("on_resume", given.on_resume == usual.on_resume),
+        ];
+        let left_out = are_left_out
+            .into_iter()
+            .filter(|(_, is_left_out)| *is_left_out);
+        left_out.map(|(field, _)| field).chain(IN_NO_FILE).collect()
     }
 
     /// Checks that a data point after the warm-up can settle before a step must be decided.

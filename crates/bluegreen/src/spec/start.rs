@@ -205,6 +205,7 @@ impl MigrationSpec {
         };
         let mut migration = Migration::new(plan, Arc::clone(&splitter))
             .clock(aws.clock())
+            .left_out(self.left_out())
             .origin(serde_json::to_value(&origin).unwrap_or_default());
         match self.dead_man_switch(&aws, &splitter) {
             Some(switch) => migration = migration.dead_man_switch(switch),

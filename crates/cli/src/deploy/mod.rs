@@ -53,7 +53,8 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
     block_on(run(cli))
 }
 
-fn list_worlds() {
+/// Prints the simulated worlds.
+pub(crate) fn list_worlds() {
     let title = "The simulated worlds for --sim WORLD, each with its exit code:\n";
     let mut lines = vec![title.to_owned()];
     for world in ReleaseScenario::ALL {
@@ -66,7 +67,8 @@ fn list_worlds() {
 /// Returns the simulated world of this name.
 pub(crate) fn world(name: &str) -> Result<ReleaseScenario, Problem> {
     name.parse().map_err(|error| {
-        let hint = "`--sim list` explains all of them; a side comes before it: `deploy SIDE --sim`";
+        let hint = "`bluegreen deploy --sim list` explains all of them; a side comes before the option: \
+            `deploy SIDE --sim`";
         Problem::new("--sim", format!("{error}"), hint)
     })
 }

@@ -2,7 +2,7 @@
 
 use bluegreen::{
     Aws,
-    aws::iam::IamPolicy,
+    aws::{iam::IamPolicy, sim::ReleaseScenario},
     problem::Problem,
     spec::{JournalPlace, Use},
 };
@@ -48,6 +48,23 @@ async fn policy(cli: &Cli) -> Result<IamPolicy, u8> {
         return Ok(setup.deployment.iam_policy(place(cli, None).as_ref()));
     };
     let place = place(cli, Some(&file));
+    let has_own = file
+        .spec
+        .sides
+        .values()
+        .any(|side| side.deployment.is_some());
+    if !has_own && file.spec.simulation.is_some() {
+        // The services of a simulated world are deployed as the world says.
+        let simulation = ReleaseScenario::Healthy.simulation(1);
+        let setup = Setup::simulated(cli, None, &simulation).map_err(bad)?;
+        return Ok(setup.deployment.iam_policy(place.as_ref()));
+    }
+    if cli.side.is_none() && !has_own {
+        let hint = "say how: [side.NAME.deployment], such as `bluegreen init` writes; or name the service: \
+            --cluster C --service S";
+        let message = "no side of the file says how it is deployed, so there is nothing to allow";
+        return Err(bad(vec![Problem::new("side", message, hint)]));
+    }
     if cli.side.is_none() {
         file.spec.journal = place;
         let policy = file.spec.iam_policy(Use::Deploy);

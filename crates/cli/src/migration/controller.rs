@@ -232,6 +232,13 @@ impl<'a> Controller<'a> {
         let target = spec.target(self.opened.aws(), Some(&from)).await;
         let target = target.map_err(|error| failed(&error, UNCHANGED))?;
         let migration = self.migration(&spec, &plan, &target, Some(lease))?;
+        let kept = migration.kept_from(&records);
+        if !kept.is_empty() {
+            say_line!(
+                "as the run began, since the file does not say otherwise: {}",
+                kept.join("; ")
+            );
+        }
         let operator = self.told.operator.as_str();
         Ok(migration.resume(&records, operator).await)
     }

@@ -8,6 +8,7 @@ pub(crate) mod controller;
 pub(crate) mod file;
 pub(crate) mod foresee;
 pub(crate) mod holding;
+pub(crate) mod hooks;
 pub(crate) mod open;
 pub(crate) mod render;
 pub(crate) mod retirement;
@@ -17,7 +18,7 @@ pub(crate) mod sides;
 pub(crate) mod world;
 
 use bluegreen::{
-    MigrationError, MigrationOutcome,
+    MigrationError, MigrationOutcome, MigrationPlan,
     spec::{MigrationSpec, Use},
 };
 use clap::Args;
@@ -59,6 +60,23 @@ impl Print {
                 UNCHANGED
             }
         })
+    }
+}
+
+/// Returns what the plan does and when, and what the second rule of comparison changes.
+pub(crate) fn preview(spec: &MigrationSpec, plan: &MigrationPlan) -> String {
+    let preview = plan.preview();
+    match (spec.judge.rule >= 2, spec.comparison().is_some()) {
+        (false, _) => preview.to_string(),
+        (true, true) => format!(
+            "{}\n  judge.rule = 2: margins come from the old side's past, and the limits stand beside\n  \
+             the comparison; at 100% they excuse what the old side showed before",
+            preview.warming_once()
+        ),
+        (true, false) => format!(
+            "{preview}\n  judge.rule = 2 is of the comparison, and here the limits alone judge: of it stays\n  \
+             that at 100% they excuse what the old side showed before"
+        ),
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     args::{Groups, Named, Sim, Which},
     changes::{Changes, changed},
     file::{File, USUAL_FILE, journal_of, usual_path},
-    sides,
+    hooks, sides,
     world::{World, speed},
 };
 use crate::common::{
@@ -163,6 +163,13 @@ pub(crate) async fn open(given: &Given<'_>) -> Result<Opened, u8> {
     let spec = spec.ok_or_else(|| bad_arguments(&problems))?;
     let plan = spec.plan();
     let plan = plan.map_err(|error| invalid(&error))?;
+    // Only a new run asks its hooks before each step.
+    if given.is_of_new_run()
+        && !given.is_asked
+        && let Some(problem) = hooks::problem(&spec)
+    {
+        return Err(bad_arguments(&[problem]));
+    }
     // A rollback must not be stopped by this check.
     if !given.is_asked && !matches!(given.way, Way::Back(_)) {
         match spec.of_another_account(world.aws()).await {

@@ -19,7 +19,6 @@ pub(super) async fn run(
     aws: &Aws,
     store: &JournalStore,
     make: impl Fn(&Aws) -> bluegreen::Result<GreenPlace>,
-    is_simulated: bool,
 ) -> bluegreen::Result<()> {
     let rule = make(aws)?.locate().await?;
     Beside::of(store, &rule, aws).no_run().await?;
@@ -27,7 +26,7 @@ pub(super) async fn run(
     let lease = take(&log, &cli.told.operator, aws.clock(), Take::IfExpired).await;
     let lease = lease.map_err(held_by)?;
     let ended = {
-        let work = pin!(under(cli, aws, store, &rule, &lease, make, is_simulated));
+        let work = pin!(under(cli, aws, store, &rule, &lease, make));
         let lost = pin!(lease.heartbeat());
         match select(work, lost).await {
             Either::Left((ended, _)) => ended,
@@ -57,7 +56,6 @@ async fn under(
     rule: &RuleArn,
     lease: &Lease,
     make: impl Fn(&Aws) -> bluegreen::Result<GreenPlace>,
-    is_simulated: bool,
 ) -> bluegreen::Result<()> {
     let records = lease.newest_run().await?;
     let place = make(&aws.fenced(lease.clone()))?;
@@ -67,5 +65,5 @@ async fn under(
         say_line!("a run was cut off at this step: {step}");
         say_line!("waiting until reads show it, if it was taken: 40 s after it at most");
     }
-    super::run(cli, place, is_simulated).await
+    super::run(cli, place).await
 }

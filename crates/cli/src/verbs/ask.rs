@@ -8,7 +8,7 @@ use bluegreen::{
     aws::iam::IamPolicy,
     engine::{Operator, RequestAnswer, RunId, Verb},
     problem::Problem,
-    spec::{MigrationSpec, Span},
+    spec::{MigrationSpec, Span, Use},
     store::{Ask, Asked, Holder, JournalLog, JournalStore, LeaseState},
 };
 use clap::Args;
@@ -20,7 +20,7 @@ use crate::{
     common::{
         aws,
         data::try_json_line,
-        errors::{UNCHANGED, bad_arguments, said},
+        errors::{UNCHANGED, bad_arguments, invalid, said},
         journal::{self, JournalPlace, ReadJournal},
         runtime::block_on,
         say::{answer, say_line},
@@ -56,7 +56,7 @@ pub(crate) struct Asking {
     wait: String,
     /// Print the least IAM policy, and call nothing.
     #[arg(long)]
-    print_iam_policy: bool,
+    pub(super) print_iam_policy: bool,
 }
 
 /// The end of the help of every request.
@@ -176,6 +176,14 @@ impl Place {
             }
             _ => None,
         };
+        if asking.log.is_none() && rule.is_none() && self.store.logs().await?.is_empty() {
+            let message = format!("ask a run: no run has begun, since {} is empty", self.store);
+            let hint =
+                "`bluegreen migrate` begins a run; `bluegreen status` shows where traffic is";
+            return Err(Error::new(ErrorKind::NotFound, message)
+                .with_hint(hint)
+                .into());
+        }
         Ok(journal::log_of(&self.store, asking.log.as_deref(), rule.as_deref()).await?)
     }
 }
@@ -256,11 +264,23 @@ fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
         }
         false => rule(asking)?,
     };
-    let (bucket, prefix) = place.bucket().ok_or_else(|| {
-        let message = "is not in S3, and a policy is only for a journal in S3";
-        Problem::new("--journal", message, "give s3://BUCKET/PREFIX")
-    })?;
-    let policy = IamPolicy::asks(&rule, bucket, prefix, std::slice::from_ref(verb));
+    let policy = match place.bucket() {
+        Some((bucket, prefix)) => {
+            IamPolicy::asks(&rule, bucket, prefix, std::slice::from_ref(verb))
+        }
+        None => {
+            say_line!(
+                "note: the journal is in a folder, so only files are written; for a journal in S3 give --journal \
+                 s3://BUCKET/PREFIX"
+            );
+            let name = "requests".parse().map_err(|_| {
+                Problem::new("--journal", "is not in S3", "give s3://BUCKET/PREFIX")
+            })?;
+            let spec = MigrationSpec::new(name, rule, []);
+            let policy = spec.iam_policy(Use::Wait);
+            policy.map_err(|error| Ended::Said(invalid(&error)))?
+        }
+    };
     Ok(match answer(&policy.to_string()) {
         Ok(()) => 0,
         Err(error) => {

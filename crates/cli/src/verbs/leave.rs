@@ -21,7 +21,8 @@ pub(crate) fn main(cli: &Leave) -> ExitCode {
 
 fn verb(cli: &Leave) -> Result<Verb, Problem> {
     let reason = cli.asking.reason.as_deref();
-    if reason.is_none_or(|reason| reason.trim().is_empty()) {
+    // A policy is the same for every reason.
+    if !cli.asking.print_iam_policy && reason.is_none_or(|reason| reason.trim().is_empty()) {
         let message = "is needed: after this request no controller watches the split";
         return Err(Problem::new(
             "--reason",

@@ -16,7 +16,10 @@ use crate::{
         say::say_line,
     },
     deploy::definitions,
-    migration::file::{self, USUAL_FILE},
+    migration::{
+        file::{self, USUAL_FILE},
+        hooks, preview,
+    },
 };
 
 /// List every mistake in files, each with its place.
@@ -106,7 +109,7 @@ fn is_valid(path: &Path, json: bool) -> bool {
         };
         say_line!("{shown}: valid: {}, {about}", spec.name);
         if let Ok(plan) = spec.plan() {
-            say_line!("{}", plan.preview());
+            say_line!("{}", preview(&spec, &plan));
         }
     }
     are_definitions_valid(path, &spec, json)
@@ -125,7 +128,8 @@ fn are_definitions_valid(path: &Path, spec: &MigrationSpec, json: bool) -> bool 
     let of_native = spec.native_deployment();
     let of_native = of_native.map(|deployment| definitions::of_native(deployment, folder));
     let mut is_valid = true;
-    for problem in problems.chain(of_native.unwrap_or_default()) {
+    let problems = problems.chain(of_native.unwrap_or_default());
+    for problem in problems.chain(hooks::problem(spec)) {
         is_valid = false;
         let (field, message, hint) = (&problem.field, &problem.message, &problem.hint);
         if json {

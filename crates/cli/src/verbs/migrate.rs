@@ -26,7 +26,7 @@ use crate::{
         controller::{Controller, Order},
         finished, foresee,
         open::{Given, Opened, Way, open},
-        world,
+        preview, world,
     },
 };
 
@@ -138,7 +138,7 @@ async fn may_begin(
     target: &bluegreen::spec::Target,
 ) -> Result<(), u8> {
     if !cli.told.json {
-        say_line!("{}\n", opened.plan.preview());
+        say_line!("{}\n", preview(&opened.spec, &opened.plan));
     }
     let foreseen = foresee::forecast(opened, target).await?;
     if let (Some(forecast), false) = (&foreseen.forecast, cli.told.json) {

@@ -28,6 +28,7 @@ use crate::{
         changes::Changes,
         foresee::{self, Foreseen},
         open::{Given, Opened, Way, open},
+        preview,
         render::{COLUMNS, wrapped},
         world,
     },
@@ -154,7 +155,7 @@ fn as_text(
         lines.push(format!("{green} has all of the traffic: nothing to do"));
         return lines.join("\n");
     }
-    lines.push(opened.plan.preview().to_string());
+    lines.push(preview(&opened.spec, &opened.plan));
     if let Some(forecast) = &foreseen.forecast {
         lines.push(forecast.to_string());
     }

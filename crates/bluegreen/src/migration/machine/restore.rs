@@ -9,7 +9,7 @@ use super::{
     MigrationOutcome, Next, State, TrafficObservation, TrafficSplit, Unchanged,
     preflight::refusal_of,
     reads::Read,
-    state::{Confirm, Restore, RestoreStep},
+    state::{Confirm, DisarmStep, DisarmingSwitch, Restore, RestoreStep},
 };
 use crate::{
     clock::{between, later},
@@ -40,6 +40,7 @@ impl Restore {
             polls: 0,
             failure: None,
             short_blue: None,
+            untouched: false,
             outstanding: RestoreStep::Call,
         }
     }
@@ -117,9 +118,11 @@ impl MigrationMachine {
         if let (true, Some(since)) = (is_unread, self.contact.failing) {
             self.tell(MigrationEvent::WritingUnread { since });
         }
+        let untouched = restore.untouched || !self.moved;
         self.moved = true;
         self.state = State::Restoring(Restore {
             relapsed: None,
+            untouched,
             outstanding: RestoreStep::Call,
             ..restore
         });
@@ -141,6 +144,7 @@ impl MigrationMachine {
             Ok(shifted) => {
                 self.sent(at, to, Some(shifted.traffic().weights));
                 restore.is_accepted = true;
+                restore.untouched = false;
                 restore.failure = None;
                 if let Intent::Restore(order) = &self.intent
                     && !order.stay.is_zero()
@@ -170,14 +174,31 @@ impl MigrationMachine {
             attempt: restore.attempt,
             failure: failure.clone(),
         });
-        let kind = failure.kind;
-        if kind == ErrorKind::OutcomeUnknown {
+        if failure.kind == ErrorKind::OutcomeUnknown {
             self.sent(at, to, None);
+            restore.untouched = false;
+        }
+        if restore.untouched && is_definite(failure.kind) {
+            return self.refused(at, failure);
         }
         restore.attempt += 1;
         restore.failure = Some(failure);
         // Whatever failed, a read shows the present state, and whether reads fail too.
         self.read_restore_now(restore)
+    }
+
+    /// Ends a restore that could not begin: this run has changed nothing, and trying again would not help. A
+    /// dead-man switch of an earlier run stays armed, since the rule may still be divided.
+    fn refused(&mut self, at: Timestamp, failure: Failure) -> Next<Action> {
+        self.moved = false;
+        let reason = Unchanged::WriteFailed { failure };
+        let report = self.report(at);
+        let disarming = DisarmingSwitch {
+            outcome: MigrationOutcome::Unchanged { reason, report },
+            attempt: 1,
+            step: DisarmStep::Call,
+        };
+        self.end_armed(at, disarming)
     }
 
     pub(super) fn read_restore_now(&mut self, restore: Restore) -> Next<Action> {
@@ -486,9 +507,11 @@ impl MigrationMachine {
         };
         // For an order that waits for metrics no gate has looked yet, since it begins with a restore.
         let is_ordered = matches!(&self.intent, Intent::Restore(order) if order.confirm);
-        let is_unwatched = !is_ordered && !self.standings.count_requests();
+        let is_unwatched = !is_ordered && !self.standings.may_count_requests();
         let is_over = self.taken_over.is_some();
-        if is_over || is_hurried || is_unwatched || self.plan.confirm_within().is_zero() {
+        let is_impossible =
+            self.plan.unconfirmable().is_some() || self.plan.confirm_within().is_zero();
+        if is_over || is_hurried || is_unwatched || is_impossible {
             return self.finish_restored(at, confirm, None);
         }
         self.wait_confirming(at, confirm)
@@ -504,6 +527,7 @@ impl MigrationMachine {
         let restored = Restored {
             at: confirm.restored_at,
             confirmed,
+            unconfirmable: self.plan.unconfirmable().map(str::to_owned),
             pinned_until: pinned_until.filter(|until| *until > at),
             short_blue: confirm.short_blue,
         };
@@ -530,6 +554,14 @@ impl MigrationMachine {
         unresolved.change_unseen |= is_sent;
         self.end_unresolved(unresolved)
     }
+}
+
+/// Whether AWS or the adapter has refused a change, and would refuse the same change again.
+fn is_definite(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Denied | ErrorKind::Invalid | ErrorKind::Refused
+    )
 }
 
 /// Returns the reason for an end without change, if a cause comes before anything left blue.

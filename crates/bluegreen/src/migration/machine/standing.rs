@@ -28,6 +28,10 @@ struct Standing {
     /// Whether the gate has ever reported how many requests each side got.
     #[serde(default)]
     counts: bool,
+    /// Whether a verdict of the gate has shown that the gate counts no requests. Before the first minute with
+    /// green settles, a gate over metrics has no verdict, or a verdict of its judges without a count.
+    #[serde(default)]
+    counts_none: bool,
 }
 
 /// A verdict, and until when it stands.
@@ -46,6 +50,7 @@ impl Standings {
             failure: None,
             is_new: false,
             counts: false,
+            counts_none: false,
         };
         Self(gates.into_iter().map(standing).collect())
     }
@@ -57,10 +62,11 @@ impl Standings {
             .collect()
     }
 
-    /// Returns whether a gate counts the requests of each side: only such a gate can confirm that no
-    /// request reaches green.
-    pub(crate) fn count_requests(&self) -> bool {
-        self.0.iter().any(|standing| standing.counts)
+    /// Returns whether a gate counts the requests of each side, or has not shown yet that it does not: only
+    /// such a gate can confirm that no request reaches green.
+    pub(crate) fn may_count_requests(&self) -> bool {
+        let mut all = self.0.iter();
+        all.any(|standing| standing.counts || !standing.counts_none)
     }
 
     /// Forgets every verdict: a verdict is about the split under which it was reached.
@@ -91,7 +97,10 @@ impl Standings {
                 Ok(_) => {
                     standing.failure = None;
                     if let Some(verdict) = report.verdict {
-                        standing.counts |= verdict.evidence().traffic.is_some();
+                        let evidence = verdict.evidence();
+                        standing.counts |= evidence.traffic.is_some();
+                        standing.counts_none |=
+                            evidence.traffic.is_none() && evidence.parts.is_empty();
                         let expires = verdict.evidence().expires;
                         let expires = expires.unwrap_or_else(|| later(at, standing_time));
                         standing.verdict = Some(TimedVerdict(Arc::new(verdict), expires));

@@ -362,6 +362,9 @@ pub(crate) struct Restore {
     /// For the outcome: the course of the restore, if blue had too few targets.
     #[serde(default)]
     pub(crate) short_blue: Option<ShortBlue>,
+    /// Whether each change that this run has sent was refused by a definite answer, so that none happened.
+    #[serde(default)]
+    pub(crate) untouched: bool,
     pub(crate) outstanding: RestoreStep,
 }
 

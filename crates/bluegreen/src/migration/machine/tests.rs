@@ -1029,6 +1029,38 @@ fn a_restore_begins_with_an_observation_and_tells_what_it_cannot() {
     assert!(between(rig.now) <= Duration::from_secs(60));
 }
 
+/// Metrics that cannot show that green got no request: nothing is waited for, and the outcome says why.
+#[cfg(feature = "spec")]
+#[test]
+fn a_restore_that_no_metric_can_confirm_ends_at_once_and_says_why() {
+    let why = "silence is not counted";
+    let plan = MigrationPlan::builder()
+        .unconfirmable(why)
+        .build()
+        .expect("valid");
+    let order = RestoreOrder::by("ann").with_confirmation();
+    for intent in [Intent::Restore(order), Intent::Migrate] {
+        let mut rig = Rig::start(plan.clone(), intent.clone());
+        if intent == Intent::Migrate {
+            rig.pass_preflight();
+            rig.tell(Input::Shifted(Ok(Shifted::Seen(traffic(90, 10)))));
+            rig.look_until_other(|| look(traffic(90, 10), Verdict::unhealthy("errors")));
+        } else {
+            rig.tell(Input::Observed(Ok(traffic(30, 70))));
+        }
+        rig.restore();
+        let MigrationOutcome::RolledBack { restored, .. } = rig.outcome() else {
+            panic!("{:?}", rig.outcome());
+        };
+        assert_eq!(restored.unconfirmable.as_deref(), Some(why));
+        let said = restored.to_string();
+        assert!(
+            said.ends_with("; metrics cannot confirm it: silence is not counted"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn a_clock_that_does_not_wait_cannot_make_it_hammer() {
     let fault = || Input::Waited { clock_fault: true };

@@ -125,6 +125,9 @@ impl HttpClient for Answerer {
                 };
                 (200, json!({"qps": qps}))
             }
+            (false, false) if request.url.ends_with("/health") => {
+                (200, json!({"status": "healthy"}))
+            }
             (false, false) => (404, json!({"error": "Not Found"})),
         };
         Ok(HttpResponse::new(status, said.to_string())
