@@ -30,8 +30,6 @@ pub(crate) mod retry;
 #[cfg(feature = "run")]
 mod run;
 
-#[cfg(test)]
-pub(crate) use self::fence::restoring;
 pub(crate) use self::machine::{Machine, Next, Transition, Work};
 pub use self::{
     control::{Control, ControlEffect, OnCancel, Operator},
@@ -50,6 +48,7 @@ pub use self::{
 };
 #[cfg(feature = "run")]
 pub(crate) use self::{
+    fence::restoring,
     handle::Controls,
     host::{BoxFuture, Host},
     listener::{Listener, Pace},
