@@ -5,7 +5,7 @@ use std::time::Duration;
 use bluegreen::{
     Error, ErrorKind,
     aws::alb::RuleArn,
-    spec::Cleanup,
+    spec::{Cleanup, Group, MigrationSpec},
     store::{EXPIRY, LeaseState},
 };
 use jiff::Timestamp;
@@ -39,8 +39,25 @@ pub(crate) fn is_its_holder(cleanup: &Cleanup, standing: &LeaseState) -> bool {
 /// Returns the command that finishes a cleanup.
 pub(crate) fn command(cleanup: &Cleanup) -> String {
     match cleanup.deletes {
-        true => format!("bluegreen cleanup --delete {}", cleanup.side),
-        false => "bluegreen cleanup".to_owned(),
+        true => deletion(cleanup),
+        false => format!("bluegreen cleanup{}", kept_for(cleanup)),
+    }
+}
+
+/// Returns the command that deletes the side of a cleanup.
+pub(crate) fn deletion(cleanup: &Cleanup) -> String {
+    format!(
+        "bluegreen cleanup{} --delete {}",
+        kept_for(cleanup),
+        cleanup.side
+    )
+}
+
+/// The option for a side that was to be kept for less than the usual time.
+fn kept_for(cleanup: &Cleanup) -> String {
+    match cleanup.keep.0 < MigrationSpec::KEEP {
+        true => format!(" --keep {}", cleanup.keep),
+        false => String::new(),
     }
 }
 
@@ -63,7 +80,7 @@ impl Opened {
         tokio::time::timeout(JOURNAL_WAITS, asked).await.ok()?
     }
 
-    /// Returns the side that `cleanup` has deleted, if the file has it still.
+    /// Returns the side that `cleanup` has deleted, in part or whole, if the file has it still.
     pub(crate) async fn deleted(&self) -> Option<Deleted> {
         let asked = async {
             let rule = self.spec.locate_after(self.aws()).await.ok()?;
@@ -72,11 +89,13 @@ impl Opened {
             let side = self.spec.sides.get(&cleanup.side)?;
             let weights = bluegreen::aws::alb::AlbRule::Arn(rule);
             let weights = weights.weights(self.aws()).await.ok()?;
+            let standing = store.log(weights.rule.as_str()).lease_state().await.ok()?;
             let mut groups = weights.groups.iter();
             let is_there = groups.any(|(group, _)| group.name() == side.target_group.name());
-            (cleanup.has_deleted() && !is_there).then(|| Deleted {
-                group: side.target_group.name().to_owned(),
+            (cleanup.deletes && !is_there).then(|| Deleted {
+                group: side.target_group.clone(),
                 cleanup,
+                standing,
             })
         };
         tokio::time::timeout(JOURNAL_WAITS, asked).await.ok()?
@@ -110,17 +129,27 @@ impl Holding {
     }
 }
 
-/// A side that `cleanup` has deleted.
+/// A side that `cleanup` has deleted, or at least taken out of the rule.
 #[derive(Debug)]
 pub(crate) struct Deleted {
     pub(crate) cleanup: Cleanup,
-    group: String,
+    pub(crate) standing: Option<LeaseState>,
+    group: Group,
 }
 
 impl Deleted {
     /// Returns the next thing to do.
     pub(crate) fn next(&self) -> String {
-        let Self { cleanup, group } = self;
+        let Self { cleanup, group, .. } = self;
+        if !cleanup.has_deleted() {
+            return format!("`{}` finishes it", command(cleanup));
+        }
+        if let Group::Name(name) = group {
+            return format!(
+                "for the next release `bluegreen prepare` makes its target group {name}"
+            );
+        }
+        let group = group.name();
         format!(
             "for the next release, name its target group in the file ([side.{}] target_group = \"{group}\"), then \
              `bluegreen prepare` makes the group",
@@ -134,7 +163,12 @@ impl Deleted {
             side, by, ended, ..
         } = &self.cleanup;
         let at = ended.map(|at| format!(" at {at:.0}")).unwrap_or_default();
-        let message = format!("side {side} is deleted: `cleanup` by {by} removed it{at}");
+        let message = match self.cleanup.has_deleted() {
+            false => {
+                format!("side {side} is deleted in part: `cleanup` by {by} took it out of the rule")
+            }
+            true => format!("side {side} is deleted: `cleanup` by {by} removed it{at}"),
+        };
         Error::new(ErrorKind::Refused, message).with_hint(self.next())
     }
 }
