@@ -31,6 +31,11 @@ pub(crate) fn is_alive(standing: &LeaseState, now: Timestamp) -> bool {
     standing.holder.is_some() && silent.map_or(true, |silent| silent < EXPIRY)
 }
 
+/// Whether the holder of a lease works still, as far as that can be known.
+pub(crate) fn works(standing: &LeaseState, now: Timestamp) -> bool {
+    is_alive(standing, now) && !standing.has_ended()
+}
+
 /// Whether a cleanup is what holds a lease.
 pub(crate) fn is_its_holder(cleanup: &Cleanup, standing: &LeaseState) -> bool {
     standing.holder.is_some() && cleanup.ended.is_none() && cleanup.began >= standing.since
@@ -71,7 +76,7 @@ impl Opened {
             standing.holder.as_ref()?;
             let cleanup = Cleanup::newest(&store, &rule).await.ok().flatten();
             Some(Holding {
-                is_alive: is_alive(&standing, self.aws().clock().now()),
+                is_alive: works(&standing, self.aws().clock().now()),
                 cleanup: cleanup.filter(|one| is_its_holder(one, &standing)),
                 rule,
                 standing,
@@ -122,7 +127,7 @@ impl Holding {
             (None, true) => "use `status`, `pause`, `promote`, `abort` or `rollback` with that run; if its holder \
                              is silent for a minute, `resume` takes the run over"
                 .to_owned(),
-            (None, false) => "its holder is silent: `resume` takes the run over, `rollback` puts everything back"
+            (None, false) => "its holder has ended or is silent: `resume` takes the run over, `rollback` puts everything back"
                 .to_owned(),
         };
         Error::new(ErrorKind::Held, message).with_hint(hint)

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    holding::{command, deletion, is_alive, is_its_holder},
+    holding::{command, deletion, is_its_holder, works},
     retold::End,
 };
 
@@ -96,7 +96,7 @@ pub(crate) fn of_kept(
 ) -> Option<Retirement> {
     let (side, by) = (kept.side.clone(), kept.by.clone());
     let steps: Vec<String> = kept.steps.iter().map(ToString::to_string).collect();
-    if let Some(standing) = standing.filter(|one| is_its_holder(kept, one) && is_alive(one, now)) {
+    if let Some(standing) = standing.filter(|one| is_its_holder(kept, one) && works(one, now)) {
         return Some(Retirement::Running {
             side,
             by,
