@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Name;
+use super::{Name, Span};
 use crate::{
     aws::{
         alb::RuleArn,
@@ -20,7 +20,7 @@ const VERSION: u32 = 1;
 
 /// The newest retirement of a rule's blue that had something to do: `bluegreen status` tells it.
 ///
-/// A [retirement](Retirement) that is [kept](Self::keep) writes this before its first step, before each step, and
+/// A [retirement](Retirement) that is [recorded](Self::record) writes this before its first step, before each step, and
 /// at its end. Without an end its process works still, or was killed: the journal's
 /// [lease](crate::store::JournalLog::lease_state) tells which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct Cleanup {
     pub service: String,
     /// Whether the side is to be deleted, and not only scaled to zero.
     pub deletes: bool,
+    /// How long the side was to be kept after the migration.
+    pub keep: Span,
     /// The person or job that is responsible.
     pub by: String,
     /// When it began.
@@ -72,15 +74,22 @@ impl Cleanup {
     }
 
     /// Lets a retirement of this side keep its stages in `store`. `by` names the person or job that is
-    /// responsible.
+    /// responsible, and `keep` is the time for which the side was to be kept.
     #[must_use]
-    pub fn keep(retirement: Retirement, store: &JournalStore, side: &Name, by: &str) -> Retirement {
+    pub fn record(
+        retirement: Retirement,
+        store: &JournalStore,
+        side: &Name,
+        by: &str,
+        keep: Span,
+    ) -> Retirement {
         let clock = retirement.aws().clock();
         let begun = Self {
             version: VERSION,
             side: side.clone(),
             service: retirement.service(),
             deletes: retirement.deletes(),
+            keep,
             by: by.to_owned(),
             began: clock.now(),
             steps: Vec::new(),
@@ -148,6 +157,7 @@ mod tests {
             side: Name::known(side),
             service: "shop/web".to_owned(),
             deletes: false,
+            keep: Span::minutes(60),
             by: "ann".to_owned(),
             began: began.parse().unwrap(),
             steps: Vec::new(),

@@ -200,6 +200,15 @@ pub struct LeaseState {
     pub last: Timestamp,
 }
 
+impl LeaseState {
+    /// Whether the holder is known to have ended: its process ran on this machine, and is not there any more.
+    /// `false` if that cannot be known.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.holder.as_ref().is_some_and(Holder::has_ended)
+    }
+}
+
 impl fmt::Display for LeaseState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.holder {

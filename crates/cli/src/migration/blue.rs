@@ -66,7 +66,12 @@ impl Opened {
         if let Some(from) = &self.from {
             return self.with(from, Why::CommandLine).await;
         }
-        let is_of_run = of == Of::Newest || self.holding().await.is_some();
+        // A cleanup holds the journal, too, and moves no traffic.
+        let is_of_run = of == Of::Newest
+            || self
+                .holding()
+                .await
+                .is_some_and(|one| one.cleanup.is_none());
         if is_of_run && let Some(from) = self.served_before().await {
             return self.with(&from, Why::NewestRun).await;
         }

@@ -377,10 +377,13 @@ impl Status<'_> {
         if self.traffic.is_all_blue() {
             return Some(format!("{blue} has all of the traffic"));
         }
-        let is_away = self.retirement.is_some_and(Retirement::is_away);
-        let runs = self.traffic.targets.blue.healthy > 0;
-        (is_away && !runs).then(|| {
-            format!("{blue} runs nothing: `bluegreen rollback` scales it up before traffic moves")
+        let counts = &self.traffic.targets.blue;
+        if counts.registered() > counts.draining {
+            return None;
+        }
+        Some(match self.retirement.is_some_and(Retirement::is_away) {
+            true => format!("{blue} runs nothing: `bluegreen rollback` scales it up first"),
+            false => format!("{blue} has no target"),
         })
     }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    holding::{command, is_alive, is_its_holder},
+    holding::{command, deletion, is_its_holder, works},
     retold::End,
 };
 
@@ -69,6 +69,10 @@ pub(crate) fn of(
 ) -> Option<Retirement> {
     let until = ended.blue_kept_until?;
     let kept = kept.filter(|one| one.side == *blue && one.began >= ended.at);
+    // The rule has the side again: it was made anew for the next release.
+    if kept.is_some_and(Cleanup::has_deleted) {
+        return None;
+    }
     let found = kept.and_then(|kept| of_kept(kept, standing, runs, now));
     Some(found.unwrap_or_else(|| {
         let (side, command) = (blue.clone(), "bluegreen cleanup".to_owned());
@@ -83,7 +87,8 @@ pub(crate) fn of(
     }))
 }
 
-fn of_kept(
+/// Returns how far a cleanup came; `None` if nothing of it is left.
+pub(crate) fn of_kept(
     kept: &Cleanup,
     standing: Option<&LeaseState>,
     runs: bool,
@@ -91,7 +96,7 @@ fn of_kept(
 ) -> Option<Retirement> {
     let (side, by) = (kept.side.clone(), kept.by.clone());
     let steps: Vec<String> = kept.steps.iter().map(ToString::to_string).collect();
-    if let Some(standing) = standing.filter(|one| is_its_holder(kept, one) && is_alive(one, now)) {
+    if let Some(standing) = standing.filter(|one| is_its_holder(kept, one) && works(one, now)) {
         return Some(Retirement::Running {
             side,
             by,
@@ -109,16 +114,11 @@ fn of_kept(
             why: why.clone(),
             command: command(kept),
         }),
-        (Some(at), None) if kept.deletes => Some(Retirement::Deleted {
-            side,
-            by,
-            at,
-            steps,
-        }),
+        (Some(_), None) if kept.deletes => Some(Retirement::deleted(kept)),
         // A later deployment has started the side again.
         (Some(_), None) if runs => None,
         (Some(at), None) => Some(Retirement::ScaledToZero {
-            command: format!("bluegreen cleanup --delete {side}"),
+            command: deletion(kept),
             side,
             by,
             at,
@@ -129,6 +129,16 @@ fn of_kept(
 }
 
 impl Retirement {
+    /// A side that is gone.
+    pub(crate) fn deleted(cleanup: &Cleanup) -> Self {
+        Self::Deleted {
+            side: cleanup.side.clone(),
+            by: cleanup.by.clone(),
+            at: cleanup.ended.unwrap_or(cleanup.began),
+            steps: cleanup.steps.iter().map(ToString::to_string).collect(),
+        }
+    }
+
     /// Whether blue cannot get traffic now.
     pub(crate) fn is_away(&self) -> bool {
         matches!(self, Self::ScaledToZero { .. } | Self::Deleted { .. })
@@ -225,7 +235,7 @@ mod tests {
 
     fn kept(changes: Value) -> Cleanup {
         let mut kept = json!({
-            "version": 1, "side": "flask", "service": "shop/flask", "deletes": false, "by": "ann",
+            "version": 1, "side": "flask", "service": "shop/flask", "deletes": false, "keep": "24h", "by": "ann",
             "began": "2030-01-02T10:00:00Z", "steps": [],
         });
         for (field, value) in changes.as_object().unwrap() {
@@ -234,7 +244,7 @@ mod tests {
         serde_json::from_value(kept).unwrap()
     }
 
-    fn state(kept: Option<Value>, runs: bool, now: &str) -> Value {
+    fn state(kept: Option<Value>, runs: bool, now: &str) -> Option<Value> {
         let ended = End {
             run: "r".to_owned(),
             at: time(END),
@@ -244,10 +254,9 @@ mod tests {
         };
         let kept = kept.map(self::kept);
         let side = "flask".parse().unwrap();
-        let found = of(&side, &ended, kept.as_ref(), None, runs, time(now));
-        let found = found.unwrap();
+        let found = of(&side, &ended, kept.as_ref(), None, runs, time(now))?;
         assert!(!found.lines().is_empty());
-        serde_json::to_value(&found).unwrap()
+        Some(serde_json::to_value(&found).unwrap())
     }
 
     /// Each state, with the command that it names.
@@ -298,11 +307,11 @@ mod tests {
                 "bluegreen cleanup --delete flask",
             ),
             (
-                Some(json!({"steps": scaled, "ended": ended})),
+                Some(json!({"steps": scaled, "ended": ended, "keep": "0s"})),
                 false,
                 later,
                 "scaled_to_zero",
-                "bluegreen cleanup --delete flask",
+                "bluegreen cleanup --keep 0s --delete flask",
             ),
             (
                 Some(json!({"steps": scaled, "ended": ended})),
@@ -312,11 +321,11 @@ mod tests {
                 "bluegreen cleanup",
             ),
         ] {
-            let found = state(kept.clone(), runs, now);
+            let found = state(kept.clone(), runs, now).unwrap();
             assert_eq!(found["state"], wanted, "{kept:?}");
             assert_eq!(found["command"], command, "{kept:?}");
         }
         let gone = json!({"steps": scaled, "deletes": true, "ended": ended});
-        assert_eq!(state(Some(gone), false, later)["state"], "deleted");
+        assert_eq!(state(Some(gone), false, later), None, "made anew");
     }
 }

@@ -11,7 +11,7 @@ use bluegreen::{
     engine::Journal as _,
     preflight::Acceptance,
     problem::Problem,
-    spec::{Cleanup as Keeping, MigrationSpec, Name, Span, Use},
+    spec::{Cleanup as Recorded, MigrationSpec, Name, Span, Use},
     store::{JournalLog, JournalStore, Lease, Take},
 };
 use clap::Args;
@@ -240,7 +240,8 @@ async fn retired(
     let aws = opened.aws().fenced(lease.clone());
     let log = store.log(rule.as_str());
     let (side, retirement) = retirement(cli, wanted, &opened.spec, &aws, &log, rule).await?;
-    let retirement = Keeping::keep(retirement, store, &side, &cli.told.operator);
+    let by = &cli.told.operator;
+    let retirement = Recorded::record(retirement, store, &side, by, wanted.keep);
     let json = cli.told.json;
     let retirement = retirement.on_wait(|why| say_line!("waiting: {why}"));
     let retirement = retirement.on_step(move |step| {

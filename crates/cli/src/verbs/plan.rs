@@ -101,8 +101,8 @@ async fn run(cli: &Plan) -> Result<u8, u8> {
     let holding = opened.holding().await;
     let target = match &holding {
         // That run divides the traffic, and knows which side is blue.
-        Some(_) => opened.sides(Of::Next).await?.target,
-        None => opened.target().await?,
+        Some(one) if one.cleanup.is_none() => opened.sides(Of::Next).await?.target,
+        _ => opened.target().await?,
     };
     if let Some(days) = cli.calibrate {
         return past(&opened, &target, days, cli.json).await;

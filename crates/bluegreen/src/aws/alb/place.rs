@@ -483,12 +483,7 @@ impl GreenPlace {
                 run.made.extend(made.filter_map(|rule| rule.rule_arn));
                 Ok(())
             }
-            PlaceStep::TurnRoute { rule: route, .. } => {
-                let seen = standing.to_turn.as_ref().filter(|(arn, _)| arn == route);
-                let (_, seen) = seen.ok_or_else(gone)?;
-                let actions = edit::with_only(seen.actions(), group()?);
-                write::actions(&**elb, &step.to_string(), route, seen, actions).await
-            }
+            PlaceStep::TurnRoute { .. } => self.turn(step, standing, group()?).await,
             PlaceStep::DeleteRoute { rule } => {
                 let input = DeleteRuleInput::builder().rule_arn(rule.as_str());
                 elb.delete_rule(input).await.map(drop).map_err(failed)
@@ -513,6 +508,20 @@ impl GreenPlace {
                     .map_err(failed)
             }
         }
+    }
+
+    /// Turns the test route of the release before round to green.
+    async fn turn(
+        &self,
+        step: &PlaceStep,
+        standing: &Standing,
+        green: &TargetGroupArn,
+    ) -> Result<()> {
+        let gone = || Error::new(ErrorKind::Conflict, step.to_string());
+        let (route, seen) = standing.to_turn.as_ref().ok_or_else(gone)?;
+        let actions = edit::with_only(seen.actions(), green);
+        let what = step.to_string();
+        write::actions(&*self.aws.elb, &what, route, seen, actions).await
     }
 
     async fn write(

@@ -24,6 +24,11 @@ impl IamPolicy {
             .as_str()
             .replacen(":listener/", ":listener-rule/", 1);
         let rules = format!("{rules}/*");
+        // The tag of a route names the rule for which the route was made.
+        let made_for = match rule {
+            AlbRule::Arn(rule) => rule.to_string(),
+            _ => rules.clone(),
+        };
         let groups = area.arn("elasticloadbalancing", &format!("targetgroup/{group}/*"));
         self.allow(
             "MakeTestRoute",
@@ -35,6 +40,14 @@ impl IamPolicy {
             &["elasticloadbalancing:DeleteRule"],
             vec![rules.clone()],
         )
+        .allow(
+            "TurnTestRoute",
+            &["elasticloadbalancing:ModifyRule"],
+            vec![rules.clone()],
+        )
+        .only_if(serde_json::json!({
+            "StringLike": { "aws:ResourceTag/bluegreen:made-for": made_for }
+        }))
         .allow(
             "MakeTargetGroup",
             &[

@@ -9,7 +9,10 @@ use crate::{
         errors::{UNCHANGED, failed},
         say::{answer, say_line},
     },
-    migration::{holding::Deleted, open::Opened},
+    migration::{
+        open::Opened,
+        retirement::{self, Retirement},
+    },
 };
 
 /// Shows the rule if a side of the file is deleted; else prints the error.
@@ -23,7 +26,9 @@ pub(super) async fn shown(opened: &Opened, error: Error, json: bool) -> Result<u
         .weights(opened.aws())
         .await;
     let weights = weights.map_err(|error| told(&error))?;
-    let Deleted { cleanup, .. } = &deleted;
+    let (kept, standing) = (&deleted.cleanup, deleted.standing.as_ref());
+    let gone = retirement::of_kept(kept, standing, false, opened.aws().clock().now());
+    let gone = gone.unwrap_or_else(|| Retirement::deleted(kept));
     let written = match json {
         true => {
             let groups = weights.groups.iter();
@@ -31,20 +36,20 @@ pub(super) async fn shown(opened: &Opened, error: Error, json: bool) -> Result<u
             try_json_line(&json!({
                 "rule": weights.rule.to_string(),
                 "groups": groups.collect::<Map<_, _>>(),
-                "cleanup": {
-                    "state": "deleted", "side": cleanup.side, "by": cleanup.by, "at": cleanup.ended,
-                    "steps": cleanup.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                },
+                "cleanup": gone,
                 "restore_command": null,
                 "no_restore_because": deleted.error().message(),
                 "next": deleted.next(),
             }))
         }
-        false => answer(&format!(
-            "{weights}\n  {}\n  {}",
-            deleted.error().message(),
-            deleted.next()
-        )),
+        false => {
+            let mut lines = vec![weights.to_string()];
+            lines.extend(gone.lines());
+            if let Retirement::Deleted { .. } = gone {
+                lines.push(deleted.next());
+            }
+            answer(&lines.join("\n  "))
+        }
     };
     written.map(|()| 0).map_err(|error| {
         say_line!("error: the answer could not be written: {error}");
