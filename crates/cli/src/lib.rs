@@ -51,7 +51,6 @@ Examples:
   bluegreen plan                        show how long each step takes
   bluegreen test                        test green before it gets traffic
   bluegreen migrate                     run the migration of that file
-  bluegreen status                      show where traffic is
   bluegreen rollback                    put everything back at once
   bluegreen cleanup                     scale the old side to zero, a day later";
 
