@@ -10,6 +10,7 @@ mod common;
 mod controllers;
 mod dead_man;
 mod lag;
+mod native;
 mod release;
 mod resume;
 

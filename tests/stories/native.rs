@@ -5,11 +5,12 @@ use std::{collections::BTreeSet, time::Duration};
 use bluegreen::{
     aws::{
         iam::IamPolicy,
-        sim::{Call, Fault, Lag, Moment, NativeScenario, Simulation},
+        sim::{Behaviour, Call, Fault, Lag, Moment, NativeScenario, Service, Simulation, When},
     },
     native::{Cause, NativeError, NativeOutcome, NativePlan},
     preflight::Acceptance,
 };
+use serde_json::json;
 
 use crate::common::{
     cases::each,
@@ -197,4 +198,63 @@ fn p05_killed_at_a_call_and_resumed_the_run_ends_as_it_would_have() {
         1
     });
     assert!(killed.iter().sum::<usize>() >= 16, "{killed:?}");
+}
+
+/// An alarm over green's errors, as an operator would make it, and the judge beside it: the first to find the harm
+/// puts everything back, and the end says which.
+#[test]
+fn an_alarm_over_metrics_and_the_judge_end_in_one_rollback() {
+    let ends = each([1, 2, 3], async |seed| {
+        let world = Simulation::builder().build();
+        let (balancer, green) = (world.listener().load_balancer(), world.green());
+        let green = green.as_str().rsplit(':').next();
+        let metric = |id: &str, name: &str| {
+            json!({"Id": id, "ReturnData": false, "MetricStat": {
+            "Period": 60, "Stat": "Sum", "Metric": {
+                "Namespace": "AWS/ApplicationELB", "MetricName": name, "Dimensions": [
+                    {"Name": "LoadBalancer", "Value": balancer.dimension()},
+                    {"Name": "TargetGroup", "Value": green}
+                ]}}})
+        };
+        let pause = json!({
+            "targetType": "PAUSE", "lifecycleStages": ["PRE_PRODUCTION_TRAFFIC_SHIFT"],
+            "timeoutConfiguration": {"timeoutInMinutes": 60, "action": "ROLLBACK"}
+        });
+        let fails = When::AfterNthRise(1, Duration::from_secs(120), Duration::MAX);
+        let simulation = Simulation::builder()
+            .seed(seed)
+            .green(Service::new(4).with(fails, Behaviour::Errors(0.2)))
+            .native(json!({
+                "strategy": "CANARY", "bakeTimeInMinutes": 5, "lifecycleHooks": [pause],
+                "canaryConfiguration": {"canaryPercent": 25.0, "canaryBakeTimeInMinutes": 10},
+                "alarms": {"alarmNames": ["green-errors"], "enable": true, "rollback": true}
+            }))
+            .metric_alarm(json!({
+                "AlarmName": "green-errors", "Threshold": 5.0, "TreatMissingData": "notBreaching",
+                "ComparisonOperator": "GreaterThanThreshold",
+                "EvaluationPeriods": 3, "DatapointsToAlarm": 2,
+                "Metrics": [
+                    metric("errors", "HTTPCode_Target_5XX_Count"), metric("requests", "RequestCount"),
+                    {"Id": "share", "Expression": "100 * FILL(errors, 0) / requests"}
+                ]
+            }))
+            .third_party_deploy_at(Duration::ZERO)
+            .build();
+        let story = story(simulation, plan());
+        let ended = story.run().await;
+        assert_eq!(story.check(&ended), 10, "{}", story.last_words());
+        let Ok(NativeOutcome::RolledBack { cause, .. }) = &ended else {
+            panic!("{ended:?}");
+        };
+        let stops = story.simulation.calls(Call::StopServiceDeployment);
+        match cause {
+            Cause::Gate { .. } => assert_eq!(stops, 1, "{cause}"),
+            Cause::Platform { reason } => {
+                assert!(reason.contains("green-errors"), "{reason}");
+                assert_eq!(stops, 0, "{cause}");
+            }
+            other => panic!("{other}"),
+        }
+    });
+    assert_eq!(ends.len(), 3);
 }

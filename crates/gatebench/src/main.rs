@@ -8,6 +8,8 @@
 mod charts;
 mod engine;
 mod goals;
+#[cfg(feature = "native")]
+mod native;
 mod rules;
 mod scenario;
 mod study;
@@ -42,6 +44,10 @@ struct Cli {
     /// Print only what the engine reaches beside its targets.
     #[arg(long, conflicts_with_all = ["quick", "tables"])]
     targets: bool,
+    /// Print only the table of deployments that ECS moves itself: alarms alone beside the judge.
+    #[cfg(feature = "native")]
+    #[arg(long, conflicts_with_all = ["quick", "tables", "targets"])]
+    native: bool,
     /// The rule of the engine whose targets are measured, as `judge.rule` in a file: 1 or 2.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=2))]
     rule: u32,
@@ -95,6 +101,12 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         };
+    }
+    #[cfg(feature = "native")]
+    if cli.native {
+        let mut told = progress;
+        say(&native::table(cli.runs, cli.seed, cli.rule, &mut told));
+        return ExitCode::SUCCESS;
     }
     if cli.targets {
         let effort = effort(&cli, cli.rule);

@@ -109,7 +109,7 @@ fn migrate(scenario: &Scenario, named: &Named, seed: u64, delay: usize) -> Run {
     }
 }
 
-fn summarise(runs: &[Run]) -> Summary {
+pub(crate) fn summarise(runs: &[Run]) -> Summary {
     #[expect(clippy::cast_precision_loss, reason = "thousands of runs")]
     let of_all = |count: usize| count as f64 / runs.len().max(1) as f64;
     let ended = |end: End| of_all(runs.iter().filter(|run| run.end == end).count());
@@ -147,7 +147,7 @@ fn quantile(sorted: &[f64], at: f64) -> Option<f64> {
 }
 
 /// Returns a seed for each run (SplitMix64).
-fn mix(seed: u64, number: usize) -> u64 {
+pub(crate) fn mix(seed: u64, number: usize) -> u64 {
     let number = u64::try_from(number).unwrap_or(u64::MAX);
     let mut z = seed
         .wrapping_add(1)

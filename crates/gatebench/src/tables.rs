@@ -76,7 +76,7 @@ fn minutes(median: Option<f64>) -> String {
     median.map_or_else(|| "–".to_owned(), |median| format!("{median:.0}"))
 }
 
-fn bad(summary: &Summary) -> String {
+pub(crate) fn bad(summary: &Summary) -> String {
     format!(
         "{:.1} / {} / {}",
         100.0 * summary.promoted,
@@ -85,7 +85,7 @@ fn bad(summary: &Summary) -> String {
     )
 }
 
-fn sound(summary: &Summary) -> String {
+pub(crate) fn sound(summary: &Summary) -> String {
     let unsure = if summary.inconclusive > 0.0005 {
         format!("+{:.1}", 100.0 * summary.inconclusive)
     } else {

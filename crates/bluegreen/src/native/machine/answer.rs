@@ -95,6 +95,7 @@ impl NativeMachine {
             green,
             fate: Fate::Calling,
             visible_by: later(at, self.propagation),
+            denied: None,
         });
         self.state = State::Answering(Answering { watch, then: None });
         Next::Do(Action::Proceed { pause, green })

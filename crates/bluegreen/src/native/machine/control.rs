@@ -291,6 +291,7 @@ impl NativeMachine {
                 sent.fate = Fate::Unknown;
             }
             sent.visible_by = visible_by;
+            sent.denied = None;
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) enum Read {
     Superseded(String),
     /// The platform does not know the deployment, as two reads show.
     Gone,
-    /// An answer was accepted, and no read has shown it in time. With the pause.
+    /// An answer was accepted, and two reads after its time do not show it. With the pause.
     NeverVisible(String),
     /// The deployment could not be read.
     Failed,
@@ -82,6 +82,8 @@ impl NativeMachine {
     fn compare_sent(&mut self, at: Timestamp, observed: &NativeObservation) -> Option<Read> {
         let sent = self.sent.as_mut()?;
         let waits = sent.awaits_in(observed);
+        let is_due = at >= sent.visible_by && matches!(sent.fate, Fate::Accepted | Fate::Unknown);
+        let is_denied = waits && is_due && sent.is_denied(at);
         let told = match sent.fate {
             // The call is under way, and its answer decides.
             Fate::Calling => return None,
@@ -100,6 +102,7 @@ impl NativeMachine {
             {
                 return Some(Read::Old);
             }
+            Fate::Accepted | Fate::Unknown if waits && !is_denied => return Some(Read::Old),
             Fate::Accepted if waits => return Some(Read::NeverVisible(sent.pause.to_string())),
             Fate::Unknown if waits => {
                 let pause = sent.pause.clone();

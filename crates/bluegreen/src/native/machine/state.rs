@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Cause, End, HoldReason, NativeObservation, Pause};
 use crate::{
     check::CheckReport,
-    clock::later,
-    engine::{Control, Operator},
+    clock::{between, later},
+    engine::{Control, Operator, retry::APART},
     error::Failure,
     health::Phase,
     native::RollBackBy,
@@ -205,9 +205,19 @@ pub(super) struct Sent {
     pub(super) fate: Fate,
     /// Until when a read may not show it yet.
     pub(super) visible_by: Timestamp,
+    /// The first read after that time which does not show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) denied: Option<Timestamp>,
 }
 
 impl Sent {
+    /// Returns whether this read after the propagation time, and one long enough before, do not show the answer:
+    /// one read alone denies nothing.
+    pub(super) fn is_denied(&mut self, at: Timestamp) -> bool {
+        let first = *self.denied.get_or_insert(at);
+        between(first, at) >= APART
+    }
+
     /// Returns whether an observation shows the pause of this answer as waiting.
     pub(super) fn awaits_in(&self, observed: &NativeObservation) -> bool {
         self.green == observed.green() && observed.awaiting().any(|one| one.is_same(&self.pause))

@@ -489,6 +489,40 @@ fn an_accepted_answer_that_never_became_visible_is_rolled_back() {
     assert!(told.is_some_and(is_cause), "{told:?}");
 }
 
+/// With looks that are rarer than the propagation time, the first read after it may be the only old one.
+#[test]
+fn p04_one_read_alone_does_not_deny_an_answer() {
+    for answer in [Ok(()), Err(failure(ErrorKind::OutcomeUnknown))] {
+        let plan = NativePlan::builder().look_interval(minutes(1));
+        let before = at_pause(10, pause_of("hook-1"));
+        let mut rig = Rig::watching_by(plan.build().expect("valid"));
+        rig.sees(waits(at_share(10)));
+        rig.looks(&healthy(before.clone()), minutes(60));
+        let visible_by = later(rig.now, PROPAGATION);
+        rig.tell(Input::Proceeded(answer));
+        let is_due = |rig: &Rig| {
+            let looks = matches!(rig.next, Next::Do(Action::Look { .. }));
+            looks && rig.now >= visible_by
+        };
+        while !is_due(&rig) {
+            match rig.next {
+                Next::Do(Action::Look { .. }) => rig.tell(healthy(before.clone())),
+                _ => rig.pass(),
+            };
+        }
+        let first = rig.now;
+        rig.tell(healthy(before.clone())).pass();
+        let apart = rig.now.duration_since(first).as_secs();
+        assert!((1..=5).contains(&apart), "the next read is soon: {apart} s");
+        rig.sees(healthy(at_share(50)));
+        let told = rig.events.iter();
+        let arrived =
+            told.filter(|event| matches!(event, NativeEvent::AnswerObserved { arrived: true, .. }));
+        assert_eq!(arrived.count(), 1, "{:?}", rig.next);
+        assert!(rig.is_watching());
+    }
+}
+
 #[test]
 fn the_policy_decides_before_the_platform_does() {
     let hour = minutes(60);

@@ -59,6 +59,10 @@ impl NativeMachine {
                 .as_ref()
                 .map(|(_, first)| later(*first, APART)),
             self.absent.map(|first| later(first, APART)),
+            // After the first read that denies an answer.
+            self.sent
+                .as_ref()
+                .and_then(|sent| Some(later(sent.denied?, APART))),
         ];
         let sooner = sooner.into_iter().flatten().filter(|one| *one > at);
         sooner.min().map_or(beat, |one| one.min(beat))
