@@ -429,9 +429,14 @@ mod tests {
         mock.expect_propagation().returning(|| Duration::ZERO);
         mock.expect_by_hand().returning(|| None);
         let strategy = NativeStrategy::BlueGreen;
-        mock.expect_preflight()
-            .times(1)
-            .returning(move || Ok(NativeSurvey::new("chat", strategy)));
+        mock.expect_preflight().times(1).returning(move || {
+            let mut survey = NativeSurvey::new("chat", strategy);
+            survey.hooks.push(crate::native::ConfiguredHook::new(
+                crate::native::HookTarget::Pause,
+                ["PRE_PRODUCTION_TRAFFIC_SHIFT"],
+            ));
+            Ok(survey)
+        });
         let seen = Arc::clone(&done);
         mock.expect_observe().returning(move || {
             let is_done = seen.load(Ordering::SeqCst);

@@ -95,13 +95,18 @@ fn waits(observed: NativeObservation) -> Input {
 }
 
 fn survey() -> Box<NativeSurvey> {
-    Box::new(NativeSurvey::new(
+    let mut survey = NativeSurvey::new(
         "chat",
         NativeStrategy::Canary {
             share: Percent::TEN,
             bake: minutes(10),
         },
-    ))
+    );
+    survey.hooks.push(crate::native::ConfiguredHook::new(
+        crate::native::HookTarget::Pause,
+        ["PRE_PRODUCTION_TRAFFIC_SHIFT"],
+    ));
+    Box::new(survey)
 }
 
 /// A machine with a clock that jumps to the end of each wait.

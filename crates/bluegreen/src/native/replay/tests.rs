@@ -63,7 +63,11 @@ fn journal(inputs: impl IntoIterator<Item = Input>) -> Vec<Record> {
 
 /// The inputs up to the first change: the process ends before the change's record.
 fn up_to_a_change() -> Vec<Input> {
-    let survey = NativeSurvey::new("chat", NativeStrategy::BlueGreen);
+    let mut survey = NativeSurvey::new("chat", NativeStrategy::BlueGreen);
+    survey.hooks.push(crate::native::ConfiguredHook::new(
+        crate::native::HookTarget::Pause,
+        ["PRE_PRODUCTION_TRAFFIC_SHIFT"],
+    ));
     vec![
         Input::Start,
         Input::Preflighted(Ok(Box::new(survey))),
