@@ -434,6 +434,9 @@ fn p10_an_answer_without_an_outcome_is_observed_before_any_decision() {
     rig.looks(&healthy(before.clone()), PROPAGATION);
     assert!(rig.now >= later(sent, PROPAGATION));
     rig.sees(healthy(before.clone()));
+    assert!(!rig.proceeds(), "one read denies nothing");
+    // With back-off after the failure: until two reads are 3 s apart.
+    rig.looks(&healthy(before.clone()), minutes(1));
     assert!(rig.proceeds(), "it had not arrived: {:?}", rig.next);
     rig.tell(Input::Proceeded(Err(failure(ErrorKind::OutcomeUnknown))));
     rig.sees(healthy(at_share(100)));
