@@ -155,6 +155,10 @@ impl Place {
         };
         let store = match (&aws, &bucket) {
             (Some(aws), Some((bucket, prefix))) => aws.journals(bucket, prefix)?,
+            // A file's own folder is made by its first run.
+            _ if spec.is_some() && !std::path::Path::new(at).exists() => {
+                return Err(no_run(at).into());
+            }
             _ => journal::open_named(at).await?,
         };
         Ok(Self { aws, store, spec })
@@ -177,15 +181,16 @@ impl Place {
             _ => None,
         };
         if asking.log.is_none() && rule.is_none() && self.store.logs().await?.is_empty() {
-            let message = format!("ask a run: no run has begun, since {} is empty", self.store);
-            let hint =
-                "`bluegreen migrate` begins a run; `bluegreen status` shows where traffic is";
-            return Err(Error::new(ErrorKind::NotFound, message)
-                .with_hint(hint)
-                .into());
+            return Err(no_run(&self.store.to_string()).into());
         }
         Ok(journal::log_of(&self.store, asking.log.as_deref(), rule.as_deref()).await?)
     }
+}
+
+fn no_run(place: &str) -> Error {
+    let message = format!("ask a run: no run has begun, since {place} holds no journal");
+    let hint = "`bluegreen migrate` begins a run; `bluegreen status` shows where traffic is";
+    Error::new(ErrorKind::NotFound, message).with_hint(hint)
 }
 
 /// Returns the rule that the options name.
@@ -249,6 +254,7 @@ async fn asked(verb: Verb, asking: &Asking) -> Result<u8, Ended> {
 /// Prints the least policy for this request.
 fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
     let mut place = JournalPlace::from(asking.journal.clone());
+    let mut spec = None;
     let rule = match asking.which.rule.given().is_empty() {
         true => {
             let file = File::usual(asking.which.file.as_deref()).map_err(Ended::Said)?;
@@ -260,6 +266,9 @@ fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
                 return policy_of_service(verb, &file.spec, &place);
             }
             let rule = file.spec.traffic.rules.first().cloned();
+            let mut alone = file.spec;
+            alone.journal = None;
+            spec = Some(alone);
             rule.ok_or_else(|| Problem::new("traffic.rules", "names no rule", ""))?
         }
         false => rule(asking)?,
@@ -273,10 +282,10 @@ fn policy(verb: &Verb, asking: &Asking) -> Result<u8, Ended> {
                 "note: the journal is in a folder, so only files are written; for a journal in S3 give --journal \
                  s3://BUCKET/PREFIX"
             );
-            let name = "requests".parse().map_err(|_| {
-                Problem::new("--journal", "is not in S3", "give s3://BUCKET/PREFIX")
+            let spec = spec.ok_or_else(|| {
+                let message = "is not in S3, and a policy is only for a journal in S3";
+                Problem::new("--journal", message, "give s3://BUCKET/PREFIX")
             })?;
-            let spec = MigrationSpec::new(name, rule, []);
             let policy = spec.iam_policy(Use::Wait);
             policy.map_err(|error| Ended::Said(invalid(&error)))?
         }
