@@ -151,7 +151,7 @@ impl Cleanup {
 mod tests {
     use super::*;
 
-    fn kept(side: &str, began: &str) -> Cleanup {
+    fn kept(side: &'static str, began: &str) -> Cleanup {
         Cleanup {
             version: VERSION,
             side: Name::known(side),
