@@ -149,12 +149,28 @@ pub(crate) enum Changed {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ended {
-    /// The exit code that the command would have: 0, 10, 11 or 12.
+    /// The exit code that the command would have: 0, 10, 11 or 12; 2 or 3 if nothing was changed.
     pub exit_code: u8,
     /// The outcome for people.
     pub told: String,
-    /// The outcome.
+    /// The outcome; nothing if the run was not started.
     pub outcome: Value,
+}
+
+impl Ended {
+    /// The end of a run that was not started.
+    pub(crate) fn not_started(failure: &Failure) -> Self {
+        let hint = failure.hint.as_ref();
+        let hint = hint.map(|hint| format!("\n  hint: {hint}"));
+        Self {
+            exit_code: match failure.kind {
+                ErrorKind::Invalid => 2,
+                _ => 3,
+            },
+            told: format!("not started: {failure}{}", hint.unwrap_or_default()),
+            outcome: Value::Null,
+        }
+    }
 }
 
 /// The answer to the query `status`.

@@ -1,6 +1,6 @@
 //! Recorded histories are replayed: the workflow decides today as it decided when they were written.
 //!
-//! The files are written by `run.py ci --histories` in `tests/fleet`: one for each run of a workflow. A change that
+//! The files are written by `run.py ci --histories FOLDER --recorder FILE` in `tests/fleet`: one for each run of a workflow. A change that
 //! breaks one of them breaks every migration that is under way when workers are updated.
 
 use std::{fs, path::PathBuf};
@@ -49,7 +49,7 @@ async fn p09_a_history_with_another_decision_is_found() -> Result<(), Failed> {
     let mut found = 0;
     for (name, json) in histories()? {
         let text = String::from_utf8(json)?;
-        let changed = text.replace("\"timerId\":\"1\"", "\"timerId\":\"7\"");
+        let changed = text.replace("\"timer_id\":\"1\"", "\"timer_id\":\"7\"");
         if changed == text {
             continue;
         }

@@ -30,7 +30,7 @@ pub(crate) mod retry;
 #[cfg(feature = "run")]
 mod run;
 
-#[cfg(test)]
+#[cfg(feature = "run")]
 pub(crate) use self::fence::restoring;
 pub(crate) use self::machine::{Machine, Next, Transition, Work};
 pub use self::{

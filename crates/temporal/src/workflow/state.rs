@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use temporalio_sdk::WorkflowResult;
 
-use super::run::{Answer, Leased, cannot, told_late};
+use super::run::{Answer, Leased, cannot};
 use crate::data::{Carried, Changed, Ended, Pinned, Status, failure};
 
 /// How many events the query shows.
@@ -154,7 +154,7 @@ impl Running {
         let worker = worker.with_judges(&carried.judges);
         Ok(Self {
             machine: carried.machine,
-            worker: worker.map_err(|error| told_late(&error.into()))?,
+            worker: worker.map_err(|error| cannot(error.to_string()))?,
             pinned: carried.pinned,
             lease: carried.lease,
             is_taken_over: false,
@@ -287,7 +287,7 @@ fn folding(pinned: &Pinned) -> WorkflowResult<MigrationWorker> {
     let folding = pinned
         .target(aws)
         .and_then(|target| pinned.spec.worker(aws, &target));
-    folding.map_err(|error| told_late(&error.into()))
+    folding.map_err(|error| cannot(error.to_string()))
 }
 
 fn doing(action: &Action) -> String {
