@@ -133,8 +133,8 @@ async fn begin(ctx: &Context, order: &Order) -> WorkflowResult<Result<Next<Actio
 
 /// What happened while an action was outstanding.
 enum Heard {
-    Answered(Answer),
-    Leased(run::Leased),
+    Answered(Box<Answer>),
+    Leased(Box<run::Leased>),
     Controlled,
     Cancelled(Option<String>),
 }
@@ -188,8 +188,8 @@ async fn drive(ctx: &Context, order: Order, mut next: Next<Action>) -> WorkflowR
             select! {
                 _ = told => Heard::Controlled,
                 reason = cancelled => Heard::Cancelled(reason),
-                leased = leasing => Heard::Leased(leased),
-                answer = answered => Heard::Answered(answer),
+                leased = leasing => Heard::Leased(Box::new(leased)),
+                answer = answered => Heard::Answered(Box::new(answer)),
             }
         };
         let at = now(ctx)?;
@@ -207,7 +207,7 @@ async fn drive(ctx: &Context, order: Order, mut next: Next<Action>) -> WorkflowR
                 running_mut(ctx, |running| running.on(at, Input::Control(control)))?
             }
             Heard::Leased(leased) => {
-                let next = running_mut(ctx, |running| running.leased(at, leased))?;
+                let next = running_mut(ctx, |running| running.leased(at, *leased))?;
                 let (has_lease, wants_lease) = running(ctx, |running| {
                     (running.lease.is_some(), running.wants_lease())
                 })?;
@@ -227,7 +227,7 @@ async fn drive(ctx: &Context, order: Order, mut next: Next<Action>) -> WorkflowR
                 }
             }
             Heard::Answered(answer) => {
-                match running_mut(ctx, |running| running.answered(at, answer))? {
+                match running_mut(ctx, |running| running.answered(at, *answer))? {
                     Next::Keep => return Err(cannot("the machine waits for nothing")),
                     next => next,
                 }

@@ -40,7 +40,7 @@ const ASKED_AGAIN: Duration = Duration::from_secs(5);
 pub(super) enum Answer {
     /// A wait is over. The lease as the wait renewed it last, if it did.
     Waited(Option<Result<CarriedLease, Failure>>),
-    Read(Looked),
+    Read(Box<Looked>),
     Changed(Changed),
     /// A change was not given to a worker.
     NotBegun(Failure),
@@ -174,7 +174,7 @@ async fn looked(ctx: &Context, task: Task, token: WorkflowCancellationToken) -> 
         .execute_local_activity(Activities::read, task, read(&token))
         .await
     {
-        Ok(looked) => Answer::Read(looked),
+        Ok(looked) => Answer::Read(Box::new(looked)),
         Err(error) => Answer::Failed(lost(ErrorKind::Unavailable, "the read", &error)),
     }
 }
