@@ -35,8 +35,11 @@ const RESTORE_WAITS: Duration = Duration::from_secs(2);
 /// The activities of a worker. The handles of AWS and of the stores are made once for each region and place.
 #[derive(Default)]
 pub struct Activities {
-    opened: Mutex<BTreeMap<(Option<String>, String), (Aws, JournalStore)>>,
+    opened: Mutex<Opened>,
 }
+
+/// Handles by region and place of the journal.
+type Opened = BTreeMap<(Option<String>, String), (Aws, JournalStore)>;
 
 impl fmt::Debug for Activities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,7 +242,7 @@ impl Activities {
             lease: lease.clone(),
         };
         let worker = self.fenced(&aws, task, fence)?;
-        let answer = worker.carry_out(&task.action).await;
+        let answer = Box::new(worker.carry_out(&task.action).await);
         let lease = carried(lease).await;
         Ok(Changed::Answered { answer, lease })
     }

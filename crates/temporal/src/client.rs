@@ -99,8 +99,8 @@ impl Migrations {
     ///
     /// # Errors
     ///
-    /// `Refused` if the workflow failed: the migration was not begun, or its end needs a person; the message says
-    /// which. `Unavailable` if Temporal cannot be reached.
+    /// `Refused` if the workflow failed: traffic could not be restored, or its state is not known, and a person
+    /// must look now. `Unavailable` if Temporal cannot be reached.
     ///
     /// # Cancel safety
     ///

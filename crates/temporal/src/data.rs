@@ -138,7 +138,7 @@ pub(crate) struct Looked {
 pub(crate) enum Changed {
     /// The change was begun, with this answer.
     Answered {
-        answer: MigrationAnswer,
+        answer: Box<MigrationAnswer>,
         lease: Option<CarriedLease>,
     },
     /// Nothing was sent.
@@ -149,12 +149,28 @@ pub(crate) enum Changed {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ended {
-    /// The exit code that the command would have: 0, 10, 11 or 12.
+    /// The exit code that the command would have: 0, 10, 11 or 12; 2 or 3 if nothing was changed.
     pub exit_code: u8,
     /// The outcome for people.
     pub told: String,
-    /// The outcome.
+    /// The outcome; nothing if the run was not started.
     pub outcome: Value,
+}
+
+impl Ended {
+    /// The end of a run that was not started.
+    pub(crate) fn not_started(failure: &Failure) -> Self {
+        let hint = failure.hint.as_ref();
+        let hint = hint.map(|hint| format!("\n  hint: {hint}"));
+        Self {
+            exit_code: match failure.kind {
+                ErrorKind::Invalid => 2,
+                _ => 3,
+            },
+            told: format!("not started: {failure}{}", hint.unwrap_or_default()),
+            outcome: Value::Null,
+        }
+    }
 }
 
 /// The answer to the query `status`.
@@ -215,7 +231,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_pinned_specification_finds_its_target_without_a_call() {
+    async fn a_pinned_specification_finds_its_target_without_a_call_and_names_the_workflow() {
         let simulation = Scenario::Healthy.simulation(7);
         simulation.start_paused();
         let (aws, spec) = (simulation.aws(), simulation.spec());
@@ -226,13 +242,7 @@ mod tests {
         let read: Pinned = serde_json::from_str(&text).expect("the same");
         assert_eq!(read, pinned);
         assert_eq!(read.target(&aws).expect("it is pinned"), target);
-    }
-
-    #[test]
-    fn the_workflow_is_named_by_the_rule() {
-        let spec = Scenario::Healthy.simulation(7).spec();
-        let id = Order::new(spec, "ann").workflow_id().expect("a rule");
-        let rule = id.strip_prefix("bluegreen:").expect("the prefix");
-        rule.parse::<RuleArn>().expect("an ARN");
+        let id = Order::new(read.spec, "ann").workflow_id();
+        assert_eq!(id.expect("a rule"), format!("bluegreen:{}", read.rule));
     }
 }

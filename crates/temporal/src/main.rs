@@ -131,10 +131,7 @@ async fn ended(migrations: &Migrations, id: &str) -> bluegreen::Result<u8> {
         }
         Err(error) if error.kind() == ErrorKind::Refused => {
             failed(&error);
-            Ok(match error.message().contains("not started") {
-                true => UNCHANGED,
-                false => UNKNOWN,
-            })
+            Ok(UNKNOWN)
         }
         Err(error) => Err(error),
     }

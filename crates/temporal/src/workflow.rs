@@ -10,7 +10,7 @@ mod run;
 mod state;
 
 use bluegreen::{
-    ErrorKind,
+    ErrorKind, Failure,
     engine::Control,
     host::Next,
     migration::{Action, Input, Intent},
@@ -28,9 +28,7 @@ use temporalio_sdk::{
 
 pub use self::run::SILENT_FOR;
 use self::{
-    run::{
-        Answer, LEASE_WAITS, Outstanding, begun, cannot, now, pinned, released, taken, told_late,
-    },
+    run::{Answer, LEASE_WAITS, Outstanding, begun, cannot, now, pinned, released, taken},
     state::{Running, State},
 };
 use crate::data::{Ended, Order, Status, failure};
@@ -54,8 +52,8 @@ impl Migration {
         }
     }
 
-    /// Runs the migration to its end. The workflow fails if the migration was not begun, or if traffic could not
-    /// be restored or is in an unknown state.
+    /// Runs the migration to its end. The workflow fails only if traffic could not be restored or is in an
+    /// unknown state.
     #[run(name = "bluegreen-migration")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Ended> {
         let ctx = &*ctx;
@@ -68,7 +66,10 @@ impl Migration {
                 ctx.state_mut(|this| this.state.running = Some(running));
                 Next::Do(action)
             }
-            None => begin(ctx, &order).await?,
+            None => match begin(ctx, &order).await? {
+                Ok(next) => next,
+                Err(failure) => return Ok(Ended::not_started(&failure)),
+            },
         };
         drive(ctx, order, next).await
     }
@@ -112,23 +113,28 @@ impl Migration {
 
 type Context = WorkflowContext<Migration>;
 
-/// Pins the specification, takes the lease, and starts the machine.
-async fn begin(ctx: &Context, order: &Order) -> WorkflowResult<Next<Action>> {
-    let pinned = pinned(ctx, order).await?;
-    let lease = taken(ctx, &pinned, &order.by, true).await;
-    let lease = lease.map_err(|failure| told_late(&failure))?;
+/// Pins the specification, takes the lease, and starts the machine; a failure if that was not possible.
+async fn begin(ctx: &Context, order: &Order) -> WorkflowResult<Result<Next<Action>, Failure>> {
+    let pinned = match pinned(ctx, order).await {
+        Ok(pinned) => pinned,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let lease = match taken(ctx, &pinned, &order.by, true).await {
+        Ok(lease) => lease,
+        Err(failure) => return Ok(Err(failure)),
+    };
     let running = Running::new(pinned, lease)?;
     let at = now(ctx)?;
-    Ok(ctx.state_mut(|this| {
+    Ok(Ok(ctx.state_mut(|this| {
         let running = this.state.running.insert(running);
         running.on(at, Input::Start(Intent::Migrate))
-    }))
+    })))
 }
 
 /// What happened while an action was outstanding.
 enum Heard {
-    Answered(Answer),
-    Leased(run::Leased),
+    Answered(Box<Answer>),
+    Leased(Box<run::Leased>),
     Controlled,
     Cancelled(Option<String>),
 }
@@ -182,8 +188,8 @@ async fn drive(ctx: &Context, order: Order, mut next: Next<Action>) -> WorkflowR
             select! {
                 _ = told => Heard::Controlled,
                 reason = cancelled => Heard::Cancelled(reason),
-                leased = leasing => Heard::Leased(leased),
-                answer = answered => Heard::Answered(answer),
+                leased = leasing => Heard::Leased(Box::new(leased)),
+                answer = answered => Heard::Answered(Box::new(answer)),
             }
         };
         let at = now(ctx)?;
@@ -201,7 +207,7 @@ async fn drive(ctx: &Context, order: Order, mut next: Next<Action>) -> WorkflowR
                 running_mut(ctx, |running| running.on(at, Input::Control(control)))?
             }
             Heard::Leased(leased) => {
-                let next = running_mut(ctx, |running| running.leased(at, leased))?;
+                let next = running_mut(ctx, |running| running.leased(at, *leased))?;
                 let (has_lease, wants_lease) = running(ctx, |running| {
                     (running.lease.is_some(), running.wants_lease())
                 })?;
@@ -221,7 +227,7 @@ async fn drive(ctx: &Context, order: Order, mut next: Next<Action>) -> WorkflowR
                 }
             }
             Heard::Answered(answer) => {
-                match running_mut(ctx, |running| running.answered(at, answer))? {
+                match running_mut(ctx, |running| running.answered(at, *answer))? {
                     Next::Keep => return Err(cannot("the machine waits for nothing")),
                     next => next,
                 }

@@ -1,6 +1,6 @@
 //! Recorded histories are replayed: the workflow decides today as it decided when they were written.
 //!
-//! The files are written by `run.py ci --histories` in `tests/fleet`: one for each run of a workflow. A change that
+//! The files are written by `run.py ci --histories FOLDER --recorder FILE` in `tests/fleet`: one for each run of a workflow. A change that
 //! breaks one of them breaks every migration that is under way when workers are updated.
 
 use std::{fs, path::PathBuf};
@@ -47,9 +47,11 @@ async fn p09_each_recorded_history_is_decided_as_it_was() -> Result<(), Failed> 
 async fn p09_a_history_with_another_decision_is_found() -> Result<(), Failed> {
     let replayer = replayer()?;
     let mut found = 0;
-    for (name, json) in histories()? {
+    // First runs: a later run may end before the command of such a timer is compared.
+    let is_first = |(name, _): &(String, Vec<u8>)| name.ends_with("-0.json");
+    for (name, json) in histories()?.into_iter().filter(is_first) {
         let text = String::from_utf8(json)?;
-        let changed = text.replace("\"timerId\":\"1\"", "\"timerId\":\"7\"");
+        let changed = text.replace("\"timer_id\":\"1\"", "\"timer_id\":\"7\"");
         if changed == text {
             continue;
         }
@@ -61,6 +63,6 @@ async fn p09_a_history_with_another_decision_is_found() -> Result<(), Failed> {
         );
         found += 1;
     }
-    assert!(found > 0, "no history has a timer");
+    assert!(found >= 4, "only {found} histories have a timer");
     Ok(())
 }

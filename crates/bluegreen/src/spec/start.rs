@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HooksSpec, MigrationSpec, Name, SpecError, Target, target};
+use super::{MigrationSpec, Name, SpecError, Target, is_default, target};
 use crate::{
     aws::{Aws, CredentialLife},
     engine::ControlHandle,
@@ -268,7 +268,7 @@ impl MigrationSpec {
         if let Some(keeper) = self.capacity_keeper(aws, target) {
             worker = worker.capacity_keeper(keeper);
         }
-        if self.hooks != HooksSpec::default() {
+        if !is_default(&self.hooks) {
             let message = "the specification has hooks, and this host calls none";
             let hint = "remove the table `hooks`; let the host tell who must know";
             worker = worker.finds(Finding::refusal(message).with_hint(hint));

@@ -40,7 +40,7 @@ const ASKED_AGAIN: Duration = Duration::from_secs(5);
 pub(super) enum Answer {
     /// A wait is over. The lease as the wait renewed it last, if it did.
     Waited(Option<Result<CarriedLease, Failure>>),
-    Read(Looked),
+    Read(Box<Looked>),
     Changed(Changed),
     /// A change was not given to a worker.
     NotBegun(Failure),
@@ -174,7 +174,7 @@ async fn looked(ctx: &Context, task: Task, token: WorkflowCancellationToken) -> 
         .execute_local_activity(Activities::read, task, read(&token))
         .await
     {
-        Ok(looked) => Answer::Read(looked),
+        Ok(looked) => Answer::Read(Box::new(looked)),
         Err(error) => Answer::Failed(lost(ErrorKind::Unavailable, "the read", &error)),
     }
 }
@@ -234,20 +234,17 @@ pub(super) async fn taken(ctx: &Context, pinned: &Pinned, by: &str, begins: bool
     }
 }
 
-/// Finds rule and sides. Nothing has begun, so a failure ends the workflow.
-pub(super) async fn pinned(ctx: &Context, order: &Order) -> WorkflowResult<Pinned> {
-    let token = WorkflowCancellationToken::new();
+/// Finds rule and sides.
+pub(super) async fn pinned(ctx: &Context, order: &Order) -> Result<Pinned, Failure> {
     let options = LocalActivityOptions::builder()
         .start_to_close_timeout(READ_LIMIT)
         .retry_policy(RetryPolicy::builder().maximum_attempts(3).build())
-        .cancellation_token(token)
+        .cancellation_token(WorkflowCancellationToken::new())
         .build();
-    match ctx
-        .execute_local_activity(Activities::pin, order.clone(), options)
-        .await
-    {
-        Ok(pinned) => pinned.map_err(|failure| told_late(&failure)),
-        Err(error) => Err(cannot(error.to_string())),
+    let pinned = ctx.execute_local_activity(Activities::pin, order.clone(), options);
+    match pinned.await {
+        Ok(pinned) => pinned,
+        Err(error) => Err(lost(ErrorKind::Unavailable, "the first read", &error)),
     }
 }
 
@@ -282,16 +279,4 @@ pub(super) fn now(ctx: &Context) -> WorkflowResult<Timestamp> {
 pub(super) fn cannot(message: impl Into<String>) -> WorkflowTermination {
     let message: String = message.into();
     ApplicationFailure::non_retryable(message).into()
-}
-
-/// A failure before the start as the end of the workflow.
-pub(super) fn told_late(failure: &Failure) -> WorkflowTermination {
-    let hint = failure
-        .hint
-        .as_ref()
-        .map(|hint| format!("\n  hint: {hint}"));
-    cannot(format!(
-        "not started: {failure}{}",
-        hint.unwrap_or_default()
-    ))
 }

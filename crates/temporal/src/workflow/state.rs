@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use temporalio_sdk::WorkflowResult;
 
-use super::run::{Answer, Leased, cannot, told_late};
-use crate::data::{Carried, Changed, Ended, Pinned, Status, failure};
+use super::run::{Answer, Leased, cannot};
+use crate::data::{Carried, Changed, Ended, Looked, Pinned, Status, failure};
 
 /// How many events the query shows.
 const SHOWN: usize = 30;
@@ -78,13 +78,13 @@ impl State {
             Some(None) => "has ended".to_owned(),
             Some(Some(action)) => doing(action),
         };
-        let mut status = Status::default();
-        status.from = running.map(|running| running.pinned.from.to_string());
-        status.doing = doing;
-        status.holds_lease = running.is_some_and(|running| running.lease.is_some());
-        status.events = running
-            .map(|running| running.told.iter().cloned().collect())
-            .unwrap_or_default();
+        let told = running.map(|running| running.told.iter().cloned().collect());
+        let mut status = Status {
+            from: running.map(|running| running.pinned.from.to_string()),
+            doing,
+            holds_lease: running.is_some_and(|running| running.lease.is_some()),
+            events: told.unwrap_or_default(),
+        };
         let refused = self.refused.iter();
         let refused = refused.map(|(name, why)| format!("the signal `{name}` does nothing: {why}"));
         status.events.extend(refused);
@@ -154,7 +154,7 @@ impl Running {
         let worker = worker.with_judges(&carried.judges);
         Ok(Self {
             machine: carried.machine,
-            worker: worker.map_err(|error| told_late(&error.into()))?,
+            worker: worker.map_err(|error| cannot(error.to_string()))?,
             pinned: carried.pinned,
             lease: carried.lease,
             is_taken_over: false,
@@ -201,20 +201,21 @@ impl Running {
                 Input::Waited { clock_fault: false }
             }
             Answer::Read(read) => {
-                if let Some(lease) = read.lease {
+                let Looked { answer, lease } = *read;
+                if let Some(lease) = lease {
                     match self.renewed(at, Some(lease)) {
                         Next::Keep => {}
                         other => return other,
                     }
                 }
-                match read.answer {
+                match answer {
                     Ok(answer) => self.worker.fold(answer),
                     Err(failure) => action.failed(failure),
                 }
             }
             Answer::Changed(Changed::Answered { answer, lease }) => {
                 self.lease = lease;
-                self.worker.fold(answer)
+                self.worker.fold(*answer)
             }
             Answer::Changed(Changed::NotBegun { failure }) | Answer::NotBegun(failure) => {
                 if failure.kind == ErrorKind::TakenOver {
@@ -287,7 +288,7 @@ fn folding(pinned: &Pinned) -> WorkflowResult<MigrationWorker> {
     let folding = pinned
         .target(aws)
         .and_then(|target| pinned.spec.worker(aws, &target));
-    folding.map_err(|error| told_late(&error.into()))
+    folding.map_err(|error| cannot(error.to_string()))
 }
 
 fn doing(action: &Action) -> String {
