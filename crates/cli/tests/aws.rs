@@ -331,6 +331,37 @@ fn cbor_text(text: &[u8]) -> Vec<u8> {
     [cbor(0x60, text.len()), text.to_vec()].concat()
 }
 
+/// The rule has everything on blue, both sides have healthy targets, and no metric has data.
+fn no_requests(request: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(request);
+    let group = |arn: &str, weight: u32| {
+        format!("<member><TargetGroupArn>{arn}</TargetGroupArn><Weight>{weight}</Weight></member>")
+    };
+    let (operation, result) = if text.contains("Action=DescribeRules") {
+        let groups = group(BLUE, 100) + &group(GREEN, 0);
+        let action = format!(
+            "<Type>forward</Type><ForwardConfig><TargetGroups>{groups}</TargetGroups></ForwardConfig>"
+        );
+        let rule = format!("<RuleArn>{RULE}</RuleArn><Actions><member>{action}</member></Actions>");
+        (
+            "DescribeRules",
+            format!("<Rules><member>{rule}</member></Rules>"),
+        )
+    } else if text.contains("Action=DescribeTargetHealth") {
+        let target = "<Target><Id>10.0.0.1</Id><Port>8000</Port></Target>\
+            <TargetHealth><State>healthy</State></TargetHealth>";
+        let targets = format!("<member>{target}</member>");
+        (
+            "DescribeTargetHealth",
+            format!("<TargetHealthDescriptions>{targets}</TargetHealthDescriptions>"),
+        )
+    } else {
+        return no_data(request);
+    };
+    let answer = format!("<{operation}Result>{result}</{operation}Result>");
+    format!("<{operation}Response>{answer}</{operation}Response>").into_bytes()
+}
+
 /// The answer of GetMetricData, in CBOR: each query is complete and has no data point.
 fn no_data(request: &[u8]) -> Vec<u8> {
     let key = cbor_text(b"Id");
@@ -365,7 +396,7 @@ fn no_data(request: &[u8]) -> Vec<u8> {
 
 #[test]
 fn without_traffic_in_the_last_hour_nothing_is_foreseen_and_a_way_on_is_named() {
-    let (url, requests) = answering("200 OK", "application/cbor", no_data);
+    let (url, requests) = answering("200 OK", "application/cbor", no_requests);
     let variables = with_keys(&[("AWS_ENDPOINT_URL", &*url)]);
     let (variables, profile) = (&*variables, "");
     let (code, said) = Surroundings { variables, profile }.verb(&["plan"], BLUE);

@@ -42,16 +42,16 @@ pub use self::{
     retry::APART,
 };
 #[cfg(feature = "run")]
-pub use self::{
-    fence::{Fence, is_restoring},
-    handle::{Answer, ControlHandle},
-};
-#[cfg(feature = "run")]
 pub(crate) use self::{
     fence::restoring,
     handle::Controls,
     host::{BoxFuture, Host},
     listener::{Listener, Pace},
     run::{CancelFuture, Opening, Resumption, Runner, SNAPSHOT_RECORDS, Sink},
+};
+#[cfg(feature = "run")]
+pub use self::{
+    fence::{Fence, is_restoring},
+    handle::{Answer, ControlHandle},
 };
 pub use crate::json::JsonText;

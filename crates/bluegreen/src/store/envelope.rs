@@ -46,7 +46,7 @@ pub(super) enum What {
     Taken {
         holder: Holder,
         /// The holder before, if the log was held.
-        from: Option<Holder>,
+        from: Option<Box<Holder>>,
     },
     /// A heartbeat: the holder is alive.
     Kept,
@@ -147,7 +147,7 @@ impl Fields {
         let what = match self.what {
             Kind::Taken => What::Taken {
                 holder: self.holder.ok_or_else(|| missing("holder"))?,
-                from: self.from,
+                from: self.from.map(Box::new),
             },
             Kind::Kept => What::Kept,
             Kind::Entry => What::Entry {

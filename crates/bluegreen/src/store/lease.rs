@@ -144,6 +144,7 @@ impl Lease {
                 }),
             }),
         };
+        let from = from.map(Box::new);
         match lease.put(What::Taken { holder, from }).await {
             Ok(seq) if seq == tail.next => Ok(Some(lease)),
             // The record was put behind a torn record: the claim would point at the torn record.

@@ -313,12 +313,9 @@ fn no_side_of_service(cli: &Cli) -> Result<(), Vec<Problem>> {
     match &cli.side {
         None => Ok(()),
         Some(side) => {
-            let hint = match moved(side) {
-                Some(hint) => hint,
-                None => {
-                    "the file is about one service, whose traffic ECS moves: leave the side out"
-                }
-            };
+            let hint = moved(side).unwrap_or(
+                "the file is about one service, whose traffic ECS moves: leave the side out",
+            );
             let message = format!("there is no side `{side}`");
             Err(vec![Problem::new("SIDE", message, hint)])
         }

@@ -69,6 +69,9 @@ fn kept_for(cleanup: &Cleanup) -> String {
 impl Opened {
     /// Returns what holds the rule's journal, if something does and the journal answers in time.
     pub(crate) async fn holding(&self) -> Option<Holding> {
+        if self.world.is_fresh() {
+            return None;
+        }
         let asked = async {
             let rule = self.spec.locate_after(self.aws()).await.ok()?;
             let store = self.store().ok()?;

@@ -56,7 +56,7 @@ pub(crate) enum World {
         aws: Aws,
         simulation: Simulation,
         /// Keeps the world on disk until it is dropped.
-        _kept: Option<KeptSimulation>,
+        kept: Option<KeptSimulation>,
         /// Keeps simulated time at its pace until it is dropped.
         _pacer: Option<Pacer>,
     },
@@ -79,7 +79,7 @@ impl World {
         Self::Simulated {
             aws: simulation.aws(),
             simulation,
-            _kept: kept,
+            kept,
             _pacer: pacer,
         }
     }
@@ -125,6 +125,11 @@ impl World {
 
     pub(crate) fn is_simulated(&self) -> bool {
         self.simulation().is_some()
+    }
+
+    /// Whether this world ends with the process, so that no other process works in it.
+    pub(crate) fn is_fresh(&self) -> bool {
+        matches!(self, Self::Simulated { kept: None, .. })
     }
 
     pub(crate) fn simulation(&self) -> Option<&Simulation> {

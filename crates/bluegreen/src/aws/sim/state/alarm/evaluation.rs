@@ -13,7 +13,8 @@ pub(in crate::aws::sim) enum AlarmState {
 /// How an alarm takes data points that are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    Missing,
+    /// `missing`, as AWS calls it.
+    Unknown,
     Ignore,
     Breaching,
     NotBreaching,
@@ -42,7 +43,7 @@ impl Needed {
         match self.missing {
             Missing::Breaching => self.alarms_at(breaching(&known) + filled),
             Missing::NotBreaching => self.alarms_at(breaching(&known)),
-            Missing::Missing | Missing::Ignore => self.without_filling(points, &known, before),
+            Missing::Unknown | Missing::Ignore => self.without_filling(points, &known, before),
         }
     }
 
@@ -108,7 +109,7 @@ mod tests {
 
     fn check(to_alarm: usize, rows: &[Row]) {
         let ways = [
-            Missing::Missing,
+            Missing::Unknown,
             Missing::Ignore,
             Missing::Breaching,
             Missing::NotBreaching,
@@ -169,7 +170,7 @@ mod tests {
         let needed = Needed {
             periods: 3,
             to_alarm: 3,
-            missing: Missing::Missing,
+            missing: Missing::Unknown,
         };
         for young in ["- - - - X", "- - - X -"] {
             assert_ne!(needed.state(&points(young), Ok), Alarm, "{young}");

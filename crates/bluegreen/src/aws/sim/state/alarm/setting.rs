@@ -99,7 +99,7 @@ impl Setting {
             }
         };
         let missing = match value["TreatMissingData"].as_str() {
-            None | Some("missing") => Missing::Missing,
+            None | Some("missing") => Missing::Unknown,
             Some("ignore") => Missing::Ignore,
             Some("breaching") => Missing::Breaching,
             Some("notBreaching") => Missing::NotBreaching,
@@ -263,7 +263,7 @@ mod tests {
     fn a_request_is_read_with_the_defaults_of_cloudwatch() {
         let read = alarm(|_| {}).expect("valid");
         assert_eq!((read.needed.periods, read.needed.to_alarm), (3, 2));
-        assert_eq!(read.needed.missing, Missing::Missing);
+        assert_eq!(read.needed.missing, Missing::Unknown);
         assert_eq!([4.9, 5.0].map(|value| read.breaches(value)), [false, true]);
         let all = alarm(|alarm| {
             alarm
