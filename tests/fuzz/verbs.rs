@@ -24,9 +24,10 @@ use bluegreen::{
         alb::{AlbRule, GreenGroup, GreenPlace},
         retire::Retirement,
     },
+    clock::{Clock as _, SystemClock},
     traffic::Sides,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::{
     ITERATIONS, check_memory,
@@ -91,7 +92,7 @@ impl Connection {
     }
 
     fn retiring() -> Self {
-        let first = Timestamp::now().as_second().div_euclid(60) * 60 - 59 * 60;
+        let first = SystemClock.now().as_second().div_euclid(60) * 60 - 59 * 60;
         Self::new(Fleet::retiring(first.cast_unsigned(), 58))
     }
 
@@ -101,7 +102,7 @@ impl Connection {
             blue: arn(BLUE),
             green: arn(GREEN),
         };
-        let ended = Timestamp::now() - SignedDuration::from_mins(58);
+        let ended = SystemClock.now() - SignedDuration::from_mins(58);
         let rule = RULE.parse().expect("an ARN");
         let aws = over::aws_over(self.clone());
         Retirement::new(&aws, rule, sides, "c", "flask", ended).deleting()

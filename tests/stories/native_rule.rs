@@ -166,8 +166,8 @@ fn ruled(
             has_begun += 1;
         }
         let mut ruling = None;
-        for minute in taken..known {
-            let count = counts[minute];
+        let minutes = counts.iter().enumerate().take(known).skip(taken);
+        for (minute, count) in minutes {
             let begins = start + MINUTE * u32::try_from(minute).expect("few minutes");
             let ends = begins + MINUTE;
             // A shift is seen a moment after it: a tenth of a minute does not count.

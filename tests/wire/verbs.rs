@@ -26,9 +26,10 @@ use bluegreen::{
         ecs::EcsCapacityKeeper,
         retire::Retirement,
     },
+    clock::{Clock as _, SystemClock},
     traffic::{CapacityKeeper as _, Kept, Released, Sides},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{
@@ -69,7 +70,7 @@ impl Connection {
 
     /// Blue at its end, with an hour of minutes in which green alone was asked.
     fn retiring() -> Self {
-        let first = Timestamp::now().as_second().div_euclid(60) * 60 - 59 * 60;
+        let first = SystemClock.now().as_second().div_euclid(60) * 60 - 59 * 60;
         Self::to(Fleet::retiring(first.try_into().unwrap(), 58))
     }
 
@@ -80,7 +81,7 @@ impl Connection {
             green: GREEN.parse().unwrap(),
         };
         // Minutes older than twenty settle by one read.
-        let ended = Timestamp::now() - SignedDuration::from_mins(58);
+        let ended = SystemClock.now() - SignedDuration::from_mins(58);
         Retirement::new(&aws, RULE.parse().unwrap(), sides, "c", "flask", ended).deleting()
     }
 

@@ -290,16 +290,13 @@ fn begun(
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
-    loop {
-        let mut line = String::new();
-        if lines.read_line(&mut line).unwrap() == 0 {
-            panic!("ended with {:?}: {said}", child.wait().unwrap());
-        }
-        said.push_str(&line);
-        if line.contains(shows) {
-            return (child, lines);
+    while !said.contains(shows) {
+        if lines.read_line(&mut said).unwrap() == 0 {
+            let ended = child.wait().unwrap();
+            panic!("ended with {ended:?}: {said}");
         }
     }
+    (child, lines)
 }
 
 fn end_of((mut child, mut lines): (Child, BufReader<std::process::ChildStderr>)) -> (i32, String) {

@@ -46,7 +46,7 @@ use crate::{
         Control, ControlEffect, Machine, Next, Transition, Work,
         retry::{ATTEMPTS, back_off},
     },
-    error::Failure,
+    error::{ErrorKind, Failure},
     health::session::GateId,
     json::JsonText,
     migration::{GatePolicy, Override, Standings},
@@ -299,7 +299,11 @@ impl NativeMachine {
     ) -> Next<Action> {
         let mut survey = match survey {
             Ok(survey) => *survey,
-            Err(failure) if retry.attempt < ATTEMPTS && failure.kind.is_transient() => {
+            // Reads may not show yet what another tool has just begun.
+            Err(failure)
+                if retry.attempt < ATTEMPTS
+                    && (failure.kind.is_transient() || failure.kind == ErrorKind::NotFound) =>
+            {
                 let retry_at = later(at, back_off(retry.attempt));
                 self.tell(NativeEvent::ReadFailed { failure, retry_at });
                 self.state = State::Preflight(Retry {

@@ -682,13 +682,24 @@ fn the_preflight_refuses_and_retries() {
     rig.tell(Input::Preflighted(Err(failure(ErrorKind::Denied))));
     assert_eq!(rig.outcome().exit_code(), 3, "no retry mends that");
 
-    let mut rig = Rig::new(plan());
-    for _ in 0..4 {
-        rig.tell(Input::Preflighted(Err(failure(ErrorKind::Throttled))));
-        rig.pass();
+    for kind in [ErrorKind::Throttled, ErrorKind::NotFound] {
+        let mut rig = Rig::new(plan());
+        let begin = rig.now;
+        for _ in 0..4 {
+            rig.tell(Input::Preflighted(Err(failure(kind))));
+            rig.pass();
+        }
+        assert_eq!(rig.now, later(begin, Duration::from_secs(30)));
+        rig.tell(Input::Preflighted(Err(failure(kind))));
+        assert_eq!(rig.outcome().exit_code(), 3);
     }
-    rig.tell(Input::Preflighted(Err(failure(ErrorKind::Throttled))));
-    assert_eq!(rig.outcome().exit_code(), 3);
+
+    // A deployment that was just begun is seen a little later.
+    let mut rig = Rig::new(plan());
+    rig.tell(Input::Preflighted(Err(failure(ErrorKind::NotFound))));
+    rig.pass();
+    rig.tell(Input::Preflighted(Ok(survey())));
+    assert!(rig.is_watching());
 }
 
 #[test]

@@ -159,8 +159,10 @@ impl Shared {
         if self.clock.has_begun() || self.is_kept() {
             return self.now().0;
         }
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        // What the world begins with is no write, and no read lags behind it.
         let now = Duration::ZERO;
+        inner.world.advance(now);
         Look { inner, now }
     }
 
