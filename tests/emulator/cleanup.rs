@@ -81,7 +81,7 @@ async fn service(topology: &Topology) {
 }
 
 /// Green had 60 requests in each of the last twenty minutes.
-async fn requests_of_green(topology: &Topology, metrics: &Endpoint, now: Timestamp) {
+pub(crate) async fn requests_of_green(topology: &Topology, metrics: &Endpoint, now: Timestamp) {
     let part = |arn: &str, from: &str| arn[arn.find(from).unwrap()..].to_owned();
     let balancer = topology.listener.load_balancer();
     let balancer = part(balancer.as_str(), "app/");

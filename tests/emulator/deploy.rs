@@ -89,7 +89,7 @@ fn is_told(events: &[Value], event: &str) -> bool {
 
 /// Answers each request with the status that is written in a file, on a thread that ends with the process.
 /// Returns the URL.
-fn serve(status: &Path) -> String {
+pub(crate) fn serve(status: &Path) -> String {
     let status = status.to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -7,10 +7,13 @@ between. The server ends when its standard input ends: however the parent proces
 left behind.
 """
 
+import json
 import os
 import socket
 import sys
 import threading
+import uuid
+from xml.etree import ElementTree
 
 
 def end_with_parent():
@@ -20,6 +23,7 @@ def end_with_parent():
 
 def serve_moto(listening):
     from moto import backends
+    from moto.ecs.models import EC2ContainerServiceBackend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
@@ -30,10 +34,52 @@ def serve_moto(listening):
     app = DomainDispatcherApplication(create_backend_app)
     one = threading.Lock()
 
+    # On it a new task definition changes a service, and no deployment of the service:
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+    update = EC2ContainerServiceBackend.update_service
+
+    def as_deployment(backend, properties):
+        revision = properties.get("task_definition")
+        service = update(backend, properties)
+        if revision and service.deployments:
+            deployment = service.deployments[0]
+            deployment["id"] = f"ecs-svc/{uuid.uuid4().int >> 64}"
+            deployment["taskDefinition"] = service.task_definition
+        return service
+
+    EC2ContainerServiceBackend.update_service = as_deployment
+
+    # A refusal by IAM is nested one level deeper than the query protocol has it, and is XML for services that speak
+    # JSON, so that no client finds its code:
+    # https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#operation-error-serialization
+    # https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html#operation-error-serialization
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
+    def as_aws(kind, status, headers, body):
+        nested = b"<ErrorResponse><Errors><Error>"
+        if not status.startswith("403") or nested not in body:
+            return status, headers, body
+        if kind.startswith("application/x-amz-json"):
+            error = ElementTree.fromstring(body).find("Errors/Error")
+            code = error.findtext("Code").replace("AccessDenied", "AccessDeniedException")
+            body = json.dumps({"__type": code, "message": error.findtext("Message")}).encode()
+            status = "400 Bad Request"
+        else:
+            kind = "text/xml"
+            body = body.replace(nested, b"<ErrorResponse><Error>").replace(b"</Error></Errors>", b"</Error>")
+        changed = {"Content-Type": kind, "Content-Length": str(len(body))}
+        kept = [(name, value) for name, value in headers if name.title() not in changed]
+        return status, [*kept, *changed.items()], body
+
     # Its state has no locks: while one request walks a listing, another may change it.
     def one_at_a_time(environ, start_response):
         with one:
-            return [b"".join(app(environ, start_response))]
+            started = []
+            body = b"".join(app(environ, lambda *head: started.append(head)))
+            status, headers = started[0][:2]
+            kind = environ.get("CONTENT_TYPE", "")
+            status, headers, body = as_aws(kind, status, headers, body)
+            start_response(status, headers)
+            return [body]
 
     host, port = listening.getsockname()
     server = make_server(host, port, one_at_a_time, threaded=True, fd=listening.fileno())

@@ -151,7 +151,8 @@ impl Topology {
     }
 }
 
-async fn group(raw: &Client, name: String, vpc: &str, targets: u8) -> TargetGroupArn {
+/// Makes a target group with this many targets.
+pub(crate) async fn group(raw: &Client, name: String, vpc: &str, targets: u8) -> TargetGroupArn {
     let made = raw
         .create_target_group()
         .name(name)

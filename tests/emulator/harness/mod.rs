@@ -22,10 +22,10 @@ pub(crate) fn start(emulator: Emulator) -> Option<Endpoint> {
     Some(Endpoint::of(shared(emulator, found()?)))
 }
 
-/// As [`start`], but a server that no other test shares.
-pub(crate) fn own(emulator: Emulator) -> Option<Endpoint> {
+/// As [`start`], but a server that no other test shares, with these variables in its environment.
+pub(crate) fn own(emulator: Emulator, env: &[(&str, String)]) -> Option<Endpoint> {
     // It lives as long as the process.
-    let server = Box::leak(Box::new(Server::start(emulator, found()?)));
+    let server = Box::leak(Box::new(Server::start(emulator, found()?, env)));
     Some(Endpoint::of(server))
 }
 
@@ -88,7 +88,7 @@ fn shared(emulator: Emulator, venv: &Venv) -> &'static Server {
         Emulator::Moto => &MOTO,
         Emulator::Ministack => &MINISTACK,
     };
-    slot.get_or_init(|| Server::start(emulator, venv))
+    slot.get_or_init(|| Server::start(emulator, venv, &[]))
 }
 
 fn venv() -> &'static Result<Venv, String> {

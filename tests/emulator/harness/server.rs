@@ -49,12 +49,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts an emulator and waits until it serves.
-    pub(crate) fn start(emulator: Emulator, venv: &Venv) -> Self {
+    /// Starts an emulator with these variables in its environment, and waits until it serves.
+    pub(crate) fn start(emulator: Emulator, venv: &Venv, env: &[(&str, String)]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator/serve.py");
         let log = tempfile::tempfile().expect("make a log file");
         let mut child = Command::new(venv.python())
             .args([script, &emulator.to_string()])
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log.try_clone().expect("another handle"))
