@@ -30,7 +30,8 @@ class Journal:
             if path in self.read:
                 continue
             try:
-                entry = json.loads(path.read_text()).get("record", {}).get("entry", {})
+                # The first line is the file's own record; some files hold the records before it, too.
+                entry = json.loads(path.read_text().partition("\n")[0]).get("record", {}).get("entry", {})
                 # When the record got its name, not only its content.
                 written = path.stat().st_ctime
             except (OSError, ValueError):
