@@ -43,7 +43,7 @@ const TIMES: [&str; 21] = [
 ];
 
 /// The fields whose text is a span of time.
-const SPANS: [&str; 28] = [
+const SPANS: [&str; 29] = [
     "after",
     "bake",
     "confirm_within",
@@ -59,6 +59,7 @@ const SPANS: [&str; 28] = [
     "limit",
     "look_interval",
     "look_limit",
+    "margin",
     "max_latency",
     "period",
     "poll_every",
