@@ -100,6 +100,14 @@ UNCHANGED: list[dict[str, Any]] = [
 ]
 OUTCOMES: list[dict[str, Any]] = [
     {"outcome": "deployed", "revision": "chat:8", "report": REPORT},
+    {"outcome": "begun", "deployment": "d-2", "revision": "chat:8", "report": REPORT},
+    {
+        "outcome": "begun",
+        "deployment": "d-2",
+        "revision": "chat:8",
+        "then": CONTROL,
+        "report": REPORT,
+    },
     *({"outcome": "rolled_back", "cause": cause, "to": TO, "report": REPORT} for cause in CAUSES),
     *({"outcome": "held", "reason": reason, "report": REPORT} for reason in HELD),
     *({"outcome": "unchanged", "reason": reason, "report": REPORT} for reason in UNCHANGED),
@@ -120,6 +128,7 @@ EVENTS: list[dict[str, Any]] = [
         {"event": "started", "intent": {"intent": "deploy", "image": image}, "plan": PLAN}
         for image in ({"source": "build", "request": REQUEST, "reuse": True}, {"source": "given", "image": IMAGE})
     ),
+    {"event": "started", "intent": {"intent": "begin", "image": {"source": "given", "image": IMAGE}}, "plan": PLAN},
     *({"event": "started", "intent": {"intent": intent}, "plan": PLAN} for intent in ("check_health", "smoke")),
     {"event": "reopened", "found": 3, "version": 4},
     {"event": "preflight_passed", "findings": [FINDING], "service": SERVICE},

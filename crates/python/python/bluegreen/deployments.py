@@ -166,7 +166,7 @@ class Tagging:
 
 @dataclass(frozen=True)
 class Intent:
-    """The purpose of a run: `deploy`, `roll_back`, `check_health` or `smoke`.
+    """The purpose of a run: `deploy`, `begin`, `roll_back`, `check_health` or `smoke`.
 
     `to` is the revision to go back to, if the operator `by` named one.
     """
@@ -284,6 +284,19 @@ class Deployed(DeploymentEnd):
 
     revision: str
     report: Report
+
+
+@dataclass(frozen=True)
+class Begun(DeploymentEnd):
+    """The platform has accepted the deployment and moves its traffic: a judge decides from here.
+
+    Only of the intent `begin`. `then` is a control that came meanwhile, for the judge.
+    """
+
+    deployment: str
+    revision: str
+    report: Report
+    then: Control | None = None
 
 
 @dataclass(frozen=True)

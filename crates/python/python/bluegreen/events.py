@@ -78,11 +78,13 @@ class RestoredBlue:
     """What the reads after a restore showed.
 
     `confirmed` is the end of the first settled minute without a request on green; `None` if no such minute
-    was seen. `pinned_until` says until when clients may stay on green by stickiness.
+    was seen. `unconfirmable` says why no metric of the run can confirm it. `pinned_until` says until when clients
+    may stay on green by stickiness.
     """
 
     at: datetime
     confirmed: datetime | None = None
+    unconfirmable: str | None = None
     pinned_until: datetime | None = None
     short_blue: ShortBlue | None = None
 
@@ -285,6 +287,7 @@ class MigrationPlan:
     grace: timedelta | None = None
     look_limit: timedelta | None = None
     dead_man: timedelta | None = None
+    unconfirmable: str | None = None
 
 
 @dataclass(frozen=True)
