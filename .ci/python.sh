@@ -50,9 +50,7 @@ PY
 say "tests, types and stubs"
 "$out/bare/bin/pip" install --quiet --disable-pip-version-check --requirement crates/python/tests/requirements.in
 "$out/bare/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement tests/emulator/requirements.txt
-# The tests of S3 wait five minutes each for metrics that moto does not have; run them by name.
-"$out/bare/bin/python" -m pytest -q --durations=5 --hypothesis-profile=ci crates/python/tests \
-    --ignore=crates/python/tests/test_s3.py
+"$out/bare/bin/python" -m pytest -q --durations=5 --hypothesis-profile=ci crates/python/tests
 
 say "the command's wheel"
 # The workspace's own target: what the other groups have compiled is used again.

@@ -43,7 +43,9 @@ def test_a_journal_in_s3(urls: dict[str, str], bucket: str) -> None:
             with pytest.raises(bluegreen.HeldError, match="ann"):
                 second.run()
             migration.handle.abort("ann")
-            break
+        if event.name == "restored":
+            # Nothing here publishes metrics that could confirm it: a second abort ends the wait for them.
+            migration.handle.abort("ann")
     assert migration.run().exit_code == 11
     [log] = journal.logs(aws)
     assert world.rule.rsplit("/", 1)[1] in log
@@ -77,9 +79,8 @@ run.on_event(lambda event: print(event.name, flush=True)).run()
     for event in resumed.events():
         seen.append(event)
         print(event.line(120))
-        if event.name == "looked":
+        if event.name in ("looked", "restored") and event.name not in [one.name for one in seen[:-1]]:
             resumed.handle.abort("bob")
-            break
     outcome = resumed.run()
     assert (outcome.exit_code, world.weights()[1]) == (11, 0), str(outcome)
     [told] = [event for event in seen if event.name == "resumed"]
@@ -104,9 +105,8 @@ def test_of_two_that_begin_together_one_gets_the_rule(urls: dict[str, str], buck
     ends: list[Any] = []
     for run in runs:
         for event in run.events():
-            if event.name == "shifted":
+            if event.name in ("shifted", "restored"):
                 run.handle.abort("ann")
-                break
     for run in runs:
         try:
             ends.append(run.run().exit_code)
